@@ -1,0 +1,73 @@
+"""What can go wrong, by what the caller can do about it.
+
+Failed is not unavailable: `StepFailed` is an answer and becomes a fact, `Unavailable` is no answer and comes again.
+"""
+
+
+class SignalboxError(Exception):
+    """Base of every error this app raises on purpose; `status` is the HTTP answer it becomes."""
+
+    status = 500
+
+
+class NotUnderstood(SignalboxError):
+    """What came cannot be read: its sender must change it."""
+
+    status = 400
+
+
+class NotTrusted(SignalboxError):
+    """The sender did not prove who it is (401)."""
+
+    status = 401
+
+
+class NotAllowed(NotTrusted):
+    """The sender is known and may not do this (403)."""
+
+    status = 403
+
+
+class NotFound(SignalboxError):
+    """What was named does not exist."""
+
+    status = 404
+
+
+class Conflict(SignalboxError):
+    """Something else was recorded first; the message says what."""
+
+    status = 409
+
+
+class LengthRequired(SignalboxError):
+    """The body came without a Content-Length, which the Functions host hands to us empty."""
+
+    status = 411
+
+
+class TooLarge(SignalboxError):
+    """The body is larger than any real sender's."""
+
+    status = 413
+
+
+class StepFailed(SignalboxError):
+    """The work said no: recorded as a fact, never retried by itself.
+
+    `advice` says what to do next, `log` names the job whose log holds the whole story.
+    """
+
+    def __init__(self, reason: str, advice: str = "", log: str = "") -> None:
+        super().__init__(reason)
+        self.reason, self.advice, self.log = reason, advice, log
+
+
+class Unavailable(SignalboxError):
+    """An outside service could not be asked, or cannot answer yet: raised, so that the message comes again."""
+
+    status = 503
+
+
+class Misconfigured(SignalboxError):
+    """Settings are missing or wrong; the message names every one of them at once."""

@@ -1,0 +1,274 @@
+"""Every Protocol the steps use: what the outside must be able to do, named by role.
+
+The same contract suites in `tests/contracts` run on every implementation.
+All calls are coroutines; an implementation that blocks does so in a thread.
+A port raises `Unavailable` when the outside could not be asked, `NotFound` when what is named is not there.
+"""
+
+from collections.abc import Mapping
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+JobKind = Literal["check", "train", "evaluate", "certify", "try"]
+JobStatus = Literal["running", "completed", "failed", "cancelled", "lost"]
+ServiceStatus = Literal["starting", "answering", "failed", "stopped"]
+
+
+class Ledger(Protocol):
+    """Append-only streams of bytes and create-once marks; shaped for append blobs.
+
+    A stream is named like `release/<id>`, `project/<name>`, `environment/<project>/<environment>`.
+    A position is a length in bytes.
+    """
+
+    async def read(self, stream: str, start: int = 0) -> bytes:
+        """Return the bytes from position `start` to the end; empty when the stream does not exist."""
+        ...
+
+    async def append(self, stream: str, lines: bytes, at: int | None) -> int:
+        """Append `lines` in one piece, durable on return, and return the new length.
+
+        With `at`, raise `Conflict` unless the stream is exactly `at` bytes long (0: it must not exist yet).
+        With None there is no condition: for rows that commute.
+        """
+        ...
+
+    async def streams(self, prefix: str) -> list[str]:
+        """List the names of streams; slow on blobs, for people and audits only, never to answer a trigger."""
+        ...
+
+    async def mark(self, name: str, content: bytes) -> bool:
+        """Create a mark if it is absent; False when it is there already (its content is kept)."""
+        ...
+
+    async def unmark(self, name: str) -> None:
+        """Remove a mark; removing an absent one is no error."""
+        ...
+
+    async def marks(self, prefix: str) -> list[tuple[str, bytes]]:
+        """List marks with their contents, sorted by name."""
+        ...
+
+
+class Artifacts(Protocol):
+    """Bytes named by their own SHA-256."""
+
+    async def put(self, content: bytes) -> str:
+        """Store and return `sha256:<64 hex>`; storing twice is storing once."""
+        ...
+
+    async def get(self, digest: str) -> bytes:
+        """Return the bytes, verified against their name; `NotFound` when absent."""
+        ...
+
+
+class Place(Struct, frozen=True):
+    """Where a commit stands in the configured repository."""
+
+    on_branch: bool
+    tip: str
+    author: str = ""
+    email: str = ""
+    message: str = ""
+    older_than: tuple[str, ...] = ()
+    """Those of the commits asked about that have this commit as a strict ancestor."""
+
+
+class Repository(Protocol):
+    """The git repositories the operator configured; never an address that came with an event."""
+
+    async def place(self, url: str, branch: str, commit: str, others: tuple[str, ...] = ()) -> Place:
+        """Fetch the branch and say where `commit` stands; a commit that is not there is not `on_branch`."""
+        ...
+
+    async def snapshot(self, url: str, branch: str, commit: str, path: str) -> bytes:
+        """Return the files below `path` at exactly `commit` as a deterministic tar.
+
+        Regular files only: a link or a submodule raises `StepFailed` naming it.
+        """
+        ...
+
+    async def tip(self, url: str, branch: str) -> str | None:
+        """Return the commit the branch names now, None when there is no such branch."""
+        ...
+
+
+class Blob(Struct, frozen=True, order=True):
+    """One blob of a data version; `etag` without quotes, `size` in bytes."""
+
+    container: str
+    name: str
+    size: int
+    etag: str
+
+
+class JobSpec(Struct, frozen=True):
+    """All a job needs; the same spec always means the same work."""
+
+    name: str
+    """Computed: `<release>-<step>-<round>`."""
+    kind: JobKind
+    project: str
+    release: str
+    step: str
+    code: str
+    """Artifact digest of the snapshot tar."""
+    data: tuple[Blob, ...]
+    inputs: Mapping[str, str]
+    """Name to reference: `job:<job name>/<path below its outputs>` or `image:<sha256 digest>`."""
+    settings: str
+    """JSON object the job's script reads; see `shared/jobs`."""
+    requirements: str
+    """Path of the requirements file within the code."""
+    seconds: int
+    """Deadline of the work itself; building the environment comes before it."""
+
+
+class JobReport(Struct, frozen=True):
+    """What is known of a job. `lost` means that its process is gone without a result: submitting it again restarts it."""
+
+    status: JobStatus
+    seconds: float = 0.0
+    reason: str = ""
+    """One sentence when it failed, was cancelled or was lost."""
+    advice: str = ""
+    """What to do next, when it failed."""
+    result: str = "{}"
+    """JSON object the job wrote, when it completed."""
+
+
+class Jobs(Protocol):
+    """Compute. A job's end is told by RunCompleted or RunStatusChanged; these calls never wait for it."""
+
+    async def find(self, name: str) -> JobReport | None:
+        """Look a job up by its name."""
+        ...
+
+    async def submit(self, spec: JobSpec) -> None:
+        """Start the job unless one of that name exists; one that is `lost` is started again under its name."""
+        ...
+
+    async def cancel(self, name: str) -> None:
+        """Stop it if it runs; an ended or absent one is no error."""
+        ...
+
+    async def log(self, name: str) -> str:
+        """Return the captured output; `NotFound` when there is no such job."""
+        ...
+
+
+class ModelVersion(Struct, frozen=True):
+    """One version in the model registry. `digest` is the digest of its files as the training job gave it."""
+
+    name: str
+    number: int
+    digest: str
+    release: str
+
+
+class Registry(Protocol):
+    """The model registry. A new version raises ModelRegistered."""
+
+    async def find(self, name: str, release: str) -> list[ModelVersion]:
+        """Return the versions whose property `release` is this, oldest first."""
+        ...
+
+    async def register(self, name: str, release: str, source: str, properties: Mapping[str, str]) -> None:
+        """Make one version from `source` (`job:<name>/<path>`); nothing when this release has one."""
+        ...
+
+
+class ImageSpec(Struct, frozen=True):
+    """What goes into an image."""
+
+    project: str
+    release: str
+    version: int
+    code: str
+    model: str
+    """`job:<training job>/model`."""
+    requirements: str
+    entry: str
+    """The project's scoring script, a path within the code."""
+    schema: str
+    """JSON of the input schema the entry enforces."""
+    provenance: Mapping[str, str]
+
+
+class ImageReport(Struct, frozen=True):
+    """`digest` is the manifest's, `sha256:...`; empty until it is pushed."""
+
+    status: Literal["building", "pushed", "failed", "lost"]
+    digest: str = ""
+    seconds: float = 0.0
+    size: int = 0
+    """Bytes of the layers that were new with this image."""
+    reason: str = ""
+    advice: str = ""
+
+
+class Images(Protocol):
+    """The image registry and its builder. A push raises ImagePushed."""
+
+    async def find(self, project: str, release: str) -> ImageReport | None:
+        """Look the image of a release up by its tag."""
+        ...
+
+    async def build(self, spec: ImageSpec) -> None:
+        """Start building and pushing `<project>:<release>` unless that exists or is under way."""
+        ...
+
+
+class Service(Struct, frozen=True):
+    """A slot and what runs in it. `log` is the tail of its output when it failed."""
+
+    slot: str
+    status: ServiceStatus
+    image: str = ""
+    url: str = ""
+    seconds: float = 0.0
+    log: str = ""
+
+
+class Seen(Struct, frozen=True):
+    """What the stable address of an environment answered with."""
+
+    release: str
+    generation: int
+
+
+class Hosting(Protocol):
+    """Where models serve. A slot that answers for the first time raises ModelDeployed; a failure raises nothing."""
+
+    async def find(self, slot: str) -> Service | None:
+        """Look a slot up by its name."""
+        ...
+
+    async def deploy(self, slot: str, project: str, environment: str, release: str, image: str) -> None:
+        """Create the slot running exactly this image digest; create-only, a repeat is no error."""
+        ...
+
+    async def stop(self, slot: str) -> None:
+        """Stop what runs in the slot; an absent one is no error."""
+        ...
+
+    async def point(self, project: str, environment: str, slot: str, release: str, generation: int) -> None:
+        """Let the stable address answer from the slot; an older generation than the present one changes nothing."""
+        ...
+
+    async def seen(self, project: str, environment: str) -> Seen | None:
+        """Ask the stable address who answers; None while nothing does."""
+        ...
+
+    def address(self, project: str, environment: str) -> str:
+        """Return the stable scoring URL of an environment."""
+        ...
+
+
+class Notifier(Protocol):
+    """Tells people. `name` makes a notice unique: the same name twice is told once."""
+
+    async def notify(self, name: str, to: str, subject: str, text: str) -> None:
+        """Send one message to one person."""
+        ...
