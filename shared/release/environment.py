@@ -1,0 +1,65 @@
+"""What is known of one environment of a project: the fold of its stream."""
+
+from collections.abc import Iterable
+
+from msgspec import Struct, field
+
+from shared.release import facts
+from shared.release.facts import Fact
+
+
+class EnvironmentState(Struct):
+    """Knowledge of one environment; `history` holds every decision of what is to be live, oldest first."""
+
+    history: list[facts.LiveDecided] = field(default_factory=list)
+    seen: int = 0
+    slots: dict[str, facts.SlotClaimed] = field(default_factory=dict)
+    held: facts.Held | None = None
+
+    @property
+    def live(self) -> facts.LiveDecided | None:
+        """The newest decision: what the stable address is to answer from."""
+        return self.history[-1] if self.history else None
+
+    @property
+    def generation(self) -> int:
+        """The place of the newest decision in the order; 0 while nothing was ever live."""
+        return self.history[-1].generation if self.history else 0
+
+    @property
+    def before(self) -> facts.LiveDecided | None:
+        """The newest decision for another release than the live one: what a plain roll back goes to."""
+        live = self.live
+        return next((old for old in reversed(self.history) if live and old.release != live.release), None)
+
+    def ever_live(self, name: str) -> facts.LiveDecided | None:
+        """Return the newest decision for a release id or a model version such as `v3`."""
+        return next((old for old in reversed(self.history) if name in (old.release, f"v{old.version}")), None)
+
+
+def learn(state: EnvironmentState, fact: Fact) -> None:
+    """Add one fact to what is known of the environment."""
+    match fact:
+        case facts.LiveDecided(generation=generation):
+            if generation > state.generation:
+                state.history.append(fact)
+        case facts.LiveSeen(generation=generation):
+            state.seen = max(state.seen, generation)
+        case facts.SlotClaimed(slot=slot):
+            state.slots[slot] = fact
+        case facts.SlotVacated(slot=slot):
+            state.slots.pop(slot, None)
+        case facts.Held():
+            state.held = fact
+        case facts.Lifted():
+            state.held = None
+        case _:
+            pass
+
+
+def fold(known: Iterable[Fact]) -> EnvironmentState:
+    """Return what is known of the environment after these facts."""
+    state = EnvironmentState()
+    for fact in known:
+        learn(state, fact)
+    return state

@@ -1,0 +1,60 @@
+"""Gates: pure questions that let a release on or stop it, with the reason a person reads."""
+
+from msgspec import Struct
+
+from shared.release import facts
+from shared.release.facts import Ending, Fact
+
+
+class Stop(Struct, frozen=True):
+    """Why a release goes no further, and what to do next."""
+
+    how: Ending
+    reason: str
+    advice: str
+
+
+def gate(opened: facts.ReleaseOpened, outcome: Fact) -> Stop | None:
+    """Return why this outcome stops the release, None when it may go on."""
+    match outcome:
+        case facts.Evaluated():
+            return _evaluated(opened, outcome)
+        case facts.Certified(claims=claims) | facts.Tried(claims=claims):
+            return _claimed(claims)
+        case _:
+            return None
+
+
+def _evaluated(opened: facts.ReleaseOpened, outcome: facts.Evaluated) -> Stop | None:
+    match outcome.verdict:
+        case "first" | "better":
+            return None
+        case "inconclusive" if opened.promote_when == "not worse":
+            return None
+        case "inconclusive":
+            word = "not surely better"
+        case "not better":
+            word = "not better"
+    return Stop(
+        "kept", f"{compared(outcome)}: {word}, production stays as it is", "Not an error: nothing is to be done"
+    )
+
+
+def compared(outcome: facts.Evaluated) -> str:
+    """Say how the candidate did against the live model, with the 95 % interval of the gain."""
+    if outcome.champion is None or outcome.gain is None:
+        beside = f" ({outcome.note})" if outcome.note else ""
+        return f"{outcome.metric} {outcome.candidate:.4g} on {outcome.rows} rows, nothing to compare with{beside}"
+    better = "better" if outcome.gain > 0 else "worse"
+    interval = "" if outcome.low is None or outcome.high is None else f" [{outcome.low:.3g}, {outcome.high:.3g}]"
+    return (
+        f"{outcome.metric} {outcome.candidate:.4g} against {outcome.champion:.4g}: "
+        f"{better} by {abs(outcome.gain):.3g}, gain{interval}"
+    )
+
+
+def _claimed(claims: tuple[facts.Claim, ...]) -> Stop | None:
+    refused = [claim.sentence for claim in claims if claim.verdict == "refused"]
+    if not refused:
+        return None
+    return Stop("failed", "; ".join(refused), "Mend the model or the bound in the operator's policy, then push again")

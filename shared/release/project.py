@@ -1,0 +1,79 @@
+"""What is known of one project: the fold of its stream.
+
+Arrivals and rows of what came in commute and are folded by key; only a release's number needs a position.
+"""
+
+from collections.abc import Iterable
+
+from msgspec import Struct, field
+
+from shared.release import facts, ids
+from shared.release.facts import Fact
+
+
+class ProjectState(Struct):
+    """Knowledge of one project; `numbered` is in the order of the numbers."""
+
+    arrivals: dict[tuple[str, str], facts.DataArrived] = field(default_factory=dict)
+    numbered: dict[str, facts.ReleaseNumbered] = field(default_factory=dict)
+    passed: facts.CommitPassed | None = None
+    closed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def next_number(self) -> int:
+        """The number the next release gets."""
+        return len(self.numbered) + 1
+
+    @property
+    def data(self) -> tuple[facts.BlobSeen, ...]:
+        """The head of the arrivals: the newest of every blob, sorted by name."""
+        seen = self.arrivals.values()
+        return tuple(
+            sorted((facts.BlobSeen(blob.container, blob.name, blob.size, blob.etag) for blob in seen), key=_place)
+        )
+
+    @property
+    def data_version(self) -> str:
+        """The name of that head."""
+        return ids.data_version([(blob.container, blob.name, blob.size, blob.etag) for blob in self.data])
+
+    @property
+    def newest(self) -> facts.ReleaseNumbered | None:
+        """The release with the highest number."""
+        return next(reversed(self.numbered.values()), None)
+
+
+def _place(blob: facts.BlobSeen) -> tuple[str, str]:
+    return blob.container, blob.name
+
+
+def learn(state: ProjectState, fact: Fact) -> None:
+    """Add one fact to what is known of the project."""
+    match fact:
+        case facts.DataArrived(container=container, name=name):
+            before = state.arrivals.get((container, name))
+            if before is None or _later(fact, before):
+                state.arrivals[container, name] = fact
+        case facts.ReleaseNumbered(release=release):
+            state.numbered.setdefault(release, fact)
+        case facts.CommitPassed(number=number):
+            if state.passed is None or number > state.passed.number:
+                state.passed = fact
+        case facts.ReleaseClosed(release=release, how=how):
+            state.closed.setdefault(release, how)
+        case _:
+            pass
+
+
+def _later(fact: facts.DataArrived, before: facts.DataArrived) -> bool:
+    """Compare sequencers as Event Grid says: as text, the shorter padded with zeros on the left."""
+    width = max(len(fact.sequencer), len(before.sequencer))
+    return (fact.sequencer.rjust(width, "0"), fact.etag) > (before.sequencer.rjust(width, "0"), before.etag)
+
+
+def fold(known: Iterable[Fact]) -> ProjectState:
+    """Return what is known of the project after these facts."""
+    state = ProjectState()
+    for fact in known:
+        learn(state, fact)
+    return state
