@@ -1,0 +1,72 @@
+"""Ledger and artifacts that end with the process: for tests and trials."""
+
+import hashlib
+import threading
+
+from shared.errors import Conflict, NotFound
+
+
+class MemoryLedger:
+    """`Ledger` in two dictionaries; safe across threads."""
+
+    def __init__(self) -> None:
+        self._streams: dict[str, bytes] = {}
+        self._marks: dict[str, bytes] = {}
+        self._lock = threading.Lock()
+
+    async def read(self, stream: str, start: int = 0) -> bytes:
+        """Return the bytes from position `start` to the end."""
+        with self._lock:
+            return self._streams.get(stream, b"")[start:]
+
+    async def append(self, stream: str, lines: bytes, at: int | None) -> int:
+        """Append and return the new length; `Conflict` when `at` is not the length."""
+        with self._lock:
+            present = self._streams.get(stream, b"")
+            if at is not None and at != len(present):
+                raise Conflict(f"{stream} is {len(present)} bytes long, not {at}: something else was recorded first")
+            if lines:
+                self._streams[stream] = present + lines
+            return len(present) + len(lines)
+
+    async def streams(self, prefix: str) -> list[str]:
+        """List the names of streams, sorted."""
+        with self._lock:
+            return sorted(name for name in self._streams if name.startswith(prefix))
+
+    async def mark(self, name: str, content: bytes) -> bool:
+        """Create a mark if it is absent."""
+        with self._lock:
+            absent = name not in self._marks
+            self._marks.setdefault(name, content)
+            return absent
+
+    async def unmark(self, name: str) -> None:
+        """Remove a mark."""
+        with self._lock:
+            self._marks.pop(name, None)
+
+    async def marks(self, prefix: str) -> list[tuple[str, bytes]]:
+        """List marks with their contents, sorted by name."""
+        with self._lock:
+            return sorted(item for item in self._marks.items() if item[0].startswith(prefix))
+
+
+class MemoryArtifacts:
+    """`Artifacts` in a dictionary."""
+
+    def __init__(self) -> None:
+        self._contents: dict[str, bytes] = {}
+
+    async def put(self, content: bytes) -> str:
+        """Store and return `sha256:<64 hex>`."""
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        self._contents[digest] = content
+        return digest
+
+    async def get(self, digest: str) -> bytes:
+        """Return the bytes; `NotFound` when absent."""
+        try:
+            return self._contents[digest]
+        except KeyError:
+            raise NotFound(f"there is no artifact {digest}") from None
