@@ -1,0 +1,1 @@
+"""Stand-ins for the Functions host and Event Grid on one machine."""

@@ -1,0 +1,176 @@
+"""Loads a function app and refuses what the real host refuses at indexing."""
+
+import importlib
+import inspect
+import json
+import os
+import re
+import sys
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import azure.functions as func
+from azure.functions.decorators.function_app import Function as Declared
+from azure.functions.decorators.function_app import FunctionRegister
+from azure.functions.meta import get_binding_registry
+
+from tools.local.routes import BadRoute, Template, compile_route
+from tools.local.schedule import BadSchedule, parse_schedule
+
+TRIGGERS = ("httpTrigger", "eventGridTrigger", "queueTrigger", "timerTrigger")
+_ALL_METHODS = frozenset({"GET", "POST", "DELETE", "HEAD", "PATCH", "PUT", "OPTIONS", "TRACE", "CONNECT"})
+
+
+class NotIndexed(Exception):
+    """The function app cannot be served; the message says which function and why."""
+
+
+@dataclass(frozen=True)
+class Function:
+    """One function: what starts it, what it gives, how it is called."""
+
+    name: str
+    call: Callable[..., Any]
+    trigger: Mapping[str, Any]
+    outputs: Mapping[str, str]
+    wants_context: bool
+    route: Template | None
+    methods: frozenset[str]
+
+    @property
+    def kind(self) -> str:
+        """The type of the trigger, for example `queueTrigger`."""
+        return str(self.trigger["type"])
+
+    @property
+    def level(self) -> str:
+        """The auth level of an HTTP function: anonymous, function or admin."""
+        return str(self.trigger.get("authLevel") or "function").lower()
+
+
+def load(app: Path) -> Sequence[Function]:
+    """Import `app`/function_app.py and index its functions.
+
+    Raises NotIndexed for what the host refuses, and whatever the import raises.
+    """
+    if not (app / "function_app.py").is_file():
+        raise NotIndexed(f"There is no function_app.py in {app}. Point --app at the folder that holds it.")
+    sys.path.insert(0, str(app))
+    module = importlib.import_module("function_app")
+    apps = [value for value in vars(module).values() if isinstance(value, FunctionRegister)]
+    if len(apps) != 1:
+        raise NotIndexed(f"function_app.py must hold exactly one FunctionApp; it holds {len(apps)}.")
+    # The SDK refuses a second get_functions(): every name would look taken.
+    return index(apps[0].get_functions())
+
+
+def index(declared: Sequence[Declared]) -> Sequence[Function]:
+    """The functions in `declared`, checked one by one and against each other."""
+    functions = [_checked(one) for one in declared]
+    taken: dict[tuple[str, str], str] = {}
+    for function in functions:
+        for method in sorted(function.methods):
+            key = (function.route.shape if function.route else "", method)
+            if key in taken:
+                raise NotIndexed(
+                    f"{function.name} and {taken[key]} have the same route and method ({method}). Change one of them."
+                )
+            taken[key] = function.name
+    return functions
+
+
+def _checked(declared: Declared) -> Function:
+    try:
+        function = _function(declared)
+        if function.kind == "timerTrigger":
+            parse_schedule(str(function.trigger["schedule"]))
+    except (BadRoute, BadSchedule) as error:
+        raise NotIndexed(f"{declared.get_function_name()}: {error}") from error
+    return function
+
+
+def _function(declared: Declared) -> Function:
+    name, call = str(declared.get_function_name()), declared.get_user_function()
+    bindings = [json.loads(raw) for raw in declared.get_raw_bindings()]
+    trigger = next(binding for binding in bindings if str(binding["type"]).endswith("Trigger"))
+    if trigger["type"] not in TRIGGERS:
+        raise NotIndexed(f"{name}: the local host has no {trigger['type']}; it has {', '.join(TRIGGERS)}.")
+    outputs = {}
+    for binding in bindings:
+        if binding["direction"] == "OUT" and binding["name"] != "$return":
+            if binding["type"] != "queue":
+                raise NotIndexed(f"{name}: the local host has no {binding['type']} output; it has queue.")
+            outputs[binding["name"]] = _resolved(binding["queueName"])
+    is_http = trigger["type"] == "httpTrigger"
+    function = Function(
+        name=name,
+        call=call,
+        trigger={key: _resolved(value) if isinstance(value, str) else value for key, value in trigger.items()},
+        outputs=outputs,
+        wants_context="context" in inspect.signature(call).parameters,
+        route=compile_route(trigger.get("route") or name) if is_http else None,
+        methods=(frozenset(trigger.get("methods") or ()) or _ALL_METHODS) if is_http else frozenset(),
+    )
+    _check_signature(function)
+    return function
+
+
+def _check_signature(function: Function) -> None:
+    given = set(inspect.signature(function.call).parameters) - {"context"}
+    bound = {str(function.trigger["name"]), *function.outputs}
+    if given != bound:
+        raise NotIndexed(f"{function.name} takes {_names(given)} but its bindings are {_names(bound)}.")
+    try:
+        hints = typing.get_type_hints(function.call)
+    except NameError as error:
+        raise NotIndexed(f"{function.name} has an annotation that cannot be read at run time: {error}.") from error
+    _check_input(function, hints)
+    for name in function.outputs:
+        _check_output(function, name, hints.get(name))
+    if not issubclass(_class(hints.get("context")) or func.Context, func.Context):
+        raise NotIndexed(f"{function.name}: the parameter context must be azure.functions.Context.")
+    returned = hints.get("return")
+    if function.kind == "httpTrigger" and returned is not None and not _fits("http", returned, out=True):
+        raise NotIndexed(f"{function.name} must return azure.functions.HttpResponse or str.")
+
+
+def _check_input(function: Function, hints: Mapping[str, Any]) -> None:
+    hint = hints.get(str(function.trigger["name"]))
+    if hint is not None and not _fits(function.kind, hint, out=False):
+        raise NotIndexed(f"{function.name}: {function.trigger['name']} cannot be a {hint!r} for a {function.kind}.")
+
+
+def _check_output(function: Function, name: str, hint: Any) -> None:
+    args = typing.get_args(hint)
+    if typing.get_origin(hint) is not func.Out or not _fits("queue", args[0], out=True):
+        raise NotIndexed(f"{function.name}: {name} must be func.Out[str] or func.Out[typing.List[str]].")
+
+
+def _fits(kind: str, hint: Any, out: bool) -> bool:
+    converter = get_binding_registry().get(kind)
+    try:
+        return bool((converter.check_output_type_annotation if out else converter.check_input_type_annotation)(hint))
+    except TypeError:  # the converters ask issubclass() of unions too
+        return False
+
+
+def _class(hint: Any) -> type | None:
+    return hint if isinstance(hint, type) else None
+
+
+def _names(names: set[str]) -> str:
+    return ", ".join(sorted(names)) or "nothing"
+
+
+def _resolved(value: str) -> str:
+    """Replace `%NAME%` by the app setting NAME, as the host does in binding values."""
+
+    def setting(found: re.Match[str]) -> str:
+        if found[1] not in os.environ:
+            raise NotIndexed(f"The app setting {found[1]} is used by a binding ({value}) but is not set.")
+        return os.environ[found[1]]
+
+    return re.sub(r"%(\w+)%", setting, value)
