@@ -1,0 +1,175 @@
+"""Git repositories by dulwich alone: no git binary, no shell, no submodule and no link is ever followed.
+
+Every configured repository has a bare mirror under `<state>/repos`; an event never brings an address of its own.
+"""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlparse
+
+from shared.backends.local.durable import locked
+from shared.backends.local.history import is_ancestor
+from shared.backends.local.snapshots import pack
+from shared.errors import StepFailed, Unavailable
+from shared.ports import Place
+
+if TYPE_CHECKING:
+    from dulwich.client import GitClient
+    from dulwich.refs import Ref
+    from dulwich.repo import Repo
+
+LONGEST_MESSAGE = 2000
+ANSWER_SECONDS = 30.0
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class GitRepository:
+    """`Repository` over https, file:// and, on loopback only, http; safe across threads and processes."""
+
+    def __init__(self, state: Path) -> None:
+        self._folder = state / "repos"
+
+    async def place(self, url: str, branch: str, commit: str, others: tuple[str, ...] = ()) -> Place:
+        """Fetch the branch and say where `commit` (40 hex digits) stands."""
+        return await asyncio.to_thread(self._place, url, branch, commit, others)
+
+    async def snapshot(self, url: str, branch: str, commit: str, path: str) -> bytes:
+        """Return the files below `path` at `commit` as a deterministic tar.
+
+        `StepFailed` when the commit or the folder is not there, or when a link or a submodule is in it.
+        """
+        return await asyncio.to_thread(self._snapshot, url, branch, commit, path)
+
+    async def tip(self, url: str, branch: str) -> str | None:
+        """Return the commit the branch names now."""
+        return await asyncio.to_thread(self._tip, url, branch)
+
+    def _place(self, url: str, branch: str, commit: str, others: tuple[str, ...]) -> Place:
+        with self._fetched(url, branch) as (repo, tip):
+            if tip is None or not _has_commit(repo, commit) or not is_ancestor(repo, commit, tip):
+                return Place(on_branch=False, tip=tip or "")
+            author, email, message = _words(repo, commit)
+            newer = (other for other in others if other != commit and _has_commit(repo, other))
+            older_than = tuple(other for other in newer if is_ancestor(repo, commit, other))
+            return Place(True, tip, author, email, message, older_than)
+
+    def _snapshot(self, url: str, branch: str, commit: str, path: str) -> bytes:
+        with self._mirror(url) as repo:
+            if _has_commit(repo, commit):
+                return pack(repo, commit, path)
+        with self._fetched(url, branch) as (repo, _):
+            if not _has_commit(repo, commit):
+                where = f"branch {branch} of {_shown(url)}"
+                raise StepFailed(f"commit {commit} is not in {where}", "push it to that branch again")
+            return pack(repo, commit, path)
+
+    def _tip(self, url: str, branch: str) -> str | None:
+        client, path = _client(url)
+        with _asking(url):
+            found = client.get_refs(path.encode()).refs.get(_head(branch))
+        return found.decode() if found else None
+
+    @contextmanager
+    def _mirror(self, url: str) -> Iterator["Repo"]:
+        """Open the mirror of `url`, made at its first use."""
+        from dulwich.repo import Repo
+
+        folder = self._folder / f"{hashlib.sha256(url.encode()).hexdigest()[:32]}.git"
+        with locked(folder.with_suffix(".lock"), seconds=120.0):
+            if not (folder / "config").is_file():
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                Repo.init_bare(str(folder)).close()
+        repo = Repo(str(folder))
+        try:
+            yield repo
+        finally:
+            repo.close()
+
+    @contextmanager
+    def _fetched(self, url: str, branch: str) -> Iterator[tuple["Repo", str | None]]:
+        """Open the mirror with what `branch` has now; the tip is None when there is no such branch."""
+        client, path = _client(url)
+        with self._mirror(url) as repo:
+            with locked(Path(repo.path).with_suffix(".lock"), seconds=120.0), _asking(url):
+                tip = _fetch(client, path, repo, _head(branch))
+            yield repo, tip
+
+
+def _fetch(client: "GitClient", path: str, repo: "Repo", head: "Ref") -> str | None:
+    def wanted(refs: Mapping[Any, Any], depth: int | None = None) -> list[Any]:
+        found = refs.get(head)
+        return [found] if found and found not in repo.object_store else []
+
+    tip = client.fetch(path.encode(), repo, determine_wants=wanted).refs.get(head)
+    if tip:
+        # The negotiation of the next fetch starts from refs: without one everything would come again.
+        repo.refs[head] = tip
+    return tip.decode() if tip else None
+
+
+def _client(url: str) -> tuple["GitClient", str]:
+    """Return what talks to `url` and the path to ask it for; `StepFailed` for an address of another kind."""
+    from dulwich.client import HttpGitClient, LocalGitClient
+
+    parts = urlparse(url)
+    if parts.scheme == "file" and parts.hostname in (None, "localhost"):
+        return LocalGitClient(), unquote(parts.path)
+    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK):
+        host = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        user, password = (unquote(part) if part else None for part in (parts.username, parts.password))
+        return HttpGitClient(host, username=user, password=password, timeout=ANSWER_SECONDS), parts.path
+    reason = f"the repository address {_shown(url)} is of a kind that is not allowed"
+    raise StepFailed(reason, "use https:// or file:// (or http:// to this machine) in the operator's projects file")
+
+
+@contextmanager
+def _asking(url: str) -> Iterator[None]:
+    """Turn every way in which a git host does not answer into `Unavailable`."""
+    from dulwich.client import HTTPProxyUnauthorized, HTTPUnauthorized
+    from dulwich.errors import GitProtocolError, NotGitRepository
+    from urllib3.exceptions import HTTPError
+
+    try:
+        yield
+    except (GitProtocolError, NotGitRepository, HTTPError, HTTPUnauthorized, HTTPProxyUnauthorized, OSError) as error:
+        what = f"the repository {_shown(url)} could not be asked: {type(error).__name__}: {error}"
+        raise Unavailable(f"{what}. Check its address and that this machine may read it") from error
+
+
+def _shown(url: str) -> str:
+    """Return the address without what may be a password in it."""
+    return re.sub(r"//[^/@]*@", "//", url)
+
+
+def _head(branch: str) -> "Ref":
+    from dulwich.refs import Ref
+
+    return Ref(b"refs/heads/" + branch.removeprefix("refs/heads/").encode())
+
+
+def _has_commit(repo: "Repo", commit: str) -> bool:
+    from dulwich.objects import Commit
+
+    if not re.fullmatch(r"[0-9a-f]{40}", commit):
+        return False
+    try:
+        return isinstance(repo[commit.encode()], Commit)
+    except KeyError:
+        return False
+
+
+def _words(repo: "Repo", commit: str) -> tuple[str, str, str]:
+    """Return the author's name, address and the message of a commit."""
+    from dulwich.objects import Commit
+
+    found = repo[commit.encode()]
+    assert isinstance(found, Commit)
+    author = found.author.decode("utf-8", "replace")
+    name, _, email = author.partition(" <")
+    message = found.message.decode("utf-8", "replace").strip()
+    return name.strip(), email.rstrip("> "), message[:LONGEST_MESSAGE]
