@@ -1,0 +1,169 @@
+"""What people ask over HTTP: decide, open, cancel, and move an environment."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from msgspec import Struct
+
+from shared.errors import Conflict, NotAllowed, NotFound, NotTrusted, NotUnderstood
+from shared.release.notices import CancelAsked, DecisionGiven, Environment, EnvironmentAsked, OpenAsked
+from shared.release.tokens import Grant, verify
+from shared.sources.bodies import Shape, header, length_checked, read_form, read_json, understood
+from shared.sources.texts import exact, prose
+
+LARGEST = 64 * 1024
+LONGEST_NAME = 200
+ENVIRONMENTS: tuple[Environment, ...] = ("staging", "production")
+
+SEND_DECISION = 'Send {"decision": "approve" or "reject", "reason": "...", "evidence": "sha256:..."} and the token.'
+SEND_OPEN = 'Send {"project": "...", "reason": "...", "by": "..."}.'
+SEND_CANCEL = 'Send {"reason": "...", "by": "..."}.'
+SEND_ENVIRONMENT = 'Send {"action": "rollback", "hold" or "lift", "reason": "...", "by": "...", "to": "..."}.'
+
+
+class DecisionBody(Struct, forbid_unknown_fields=True):
+    """The fields of a decision; the token may come in the Authorization header instead."""
+
+    decision: Literal["approve", "reject"]
+    reason: str = ""
+    evidence: str = ""
+    token: str = ""
+
+
+class OpenBody(Struct, forbid_unknown_fields=True):
+    """The fields of a release on demand."""
+
+    project: str
+    reason: str
+    by: str
+
+
+class CancelBody(Struct, forbid_unknown_fields=True):
+    """The fields of a cancellation."""
+
+    reason: str
+    by: str
+
+
+class EnvironmentBody(Struct, forbid_unknown_fields=True):
+    """The fields of an action on an environment."""
+
+    action: Literal["rollback", "hold", "lift"]
+    reason: str
+    by: str
+    to: str = ""
+
+
+def decision(
+    key: bytes, now: int, release: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes
+) -> DecisionGiven:
+    """Return what an approver decides about the evidence that their token was made for.
+
+    The token is in the Authorization header, else in the field `token`, else in the query.
+    `NotTrusted` without a token of ours; `NotAllowed` from another site, for another release, or too late;
+    `Conflict` when another evidence is named than the token's; `NotUnderstood` for the rest.
+    """
+    fields = _fields(headers, body, SEND_DECISION)
+    said = fields.get("token")
+    grant = _granted(key, now, release, _bearer(headers) or (said if isinstance(said, str) else "") or _token(query))
+    given = _shaped(fields, DecisionBody, "The decision", SEND_DECISION)
+    if given.evidence and given.evidence != grant.evidence:
+        raise Conflict("The evidence changed since you were asked: open the newest link, read it, and decide again.")
+    reason = prose("reason", given.reason)
+    if given.decision == "reject" and not reason:
+        raise NotUnderstood("A rejection needs a reason: the next person must know what to change. " + SEND_DECISION)
+    return DecisionGiven(release, grant.approver, given.decision, reason, grant.evidence)
+
+
+def viewer(key: bytes, now: int, release: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Grant:
+    """Return who looks at what is asked, by the token in the Authorization header, else in the query."""
+    return _granted(key, now, release, _bearer(headers) or _token(query))
+
+
+def open_request(headers: Mapping[str, str], body: bytes) -> OpenAsked:
+    """Return a release that a person asks for; the same Idempotency-Key is the same ask."""
+    given = _shaped(_fields(headers, body, SEND_OPEN), OpenBody, "The request", SEND_OPEN)
+    key = header(headers, "Idempotency-Key")
+    if not (0 < len(key) <= LONGEST_NAME and all("!" <= each <= "~" for each in key)):
+        raise NotUnderstood(
+            "The header Idempotency-Key must have 1 to 200 visible ASCII characters: send a new one for a new release, "
+            "the same one to repeat a request whose answer was lost."
+        )
+    return OpenAsked(_name("project", given.project), _name("by", given.by), _reason(given.reason), key)
+
+
+def cancel_request(release: str, headers: Mapping[str, str], body: bytes) -> CancelAsked:
+    """Return a release that a person ends."""
+    given = _shaped(_fields(headers, body, SEND_CANCEL), CancelBody, "The request", SEND_CANCEL)
+    return CancelAsked(release, _name("by", given.by), _reason(given.reason))
+
+
+def environment_request(project: str, environment: str, headers: Mapping[str, str], body: bytes) -> EnvironmentAsked:
+    """Return what a person wants of an environment; `NotFound` when there is no such environment."""
+    known = next((each for each in ENVIRONMENTS if each == environment), None)
+    if known is None:
+        raise NotFound(f"There is no environment {environment[:LONGEST_NAME]!r}; there are staging and production.")
+    fields = _fields(headers, body, SEND_ENVIRONMENT)
+    given = _shaped(fields, EnvironmentBody, "The request", SEND_ENVIRONMENT)
+    if given.to and given.action != "rollback":
+        raise NotUnderstood(f"The field to belongs to a rollback; leave it out to {given.action}.")
+    to = _name("to", given.to) if given.to else ""
+    return EnvironmentAsked(project, known, given.action, _name("by", given.by), _reason(given.reason), to)
+
+
+def _granted(key: bytes, now: int, release: str, token: str) -> Grant:
+    if not token:
+        raise NotTrusted("No token came with this request: open the link as it was sent, or ask for a new one.")
+    grant = verify(key, token, now)
+    if grant.release != release:
+        raise NotAllowed(f"This link is for the release {grant.release} and no other; open the link of this release.")
+    return grant
+
+
+def _bearer(headers: Mapping[str, str]) -> str:
+    scheme, _, token = header(headers, "Authorization").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _token(query: Mapping[str, str]) -> str:
+    return query.get("token", "")
+
+
+def _fields(headers: Mapping[str, str], body: bytes, send: str) -> dict[str, object]:
+    """Return the fields of a JSON or form body that were given; null and blank are as if left out."""
+    _refuse_other_sites(headers)
+    length_checked(headers, body, LARGEST)
+    # curl -d calls everything a form, and no form of ours begins with a brace.
+    if body.lstrip().startswith(b"{"):
+        fields = read_json(body)
+    elif header(headers, "Content-Type").lower().startswith("application/x-www-form-urlencoded"):
+        fields = read_form(body)
+    else:
+        raise NotUnderstood(f"The body is neither JSON nor a form. {send}")
+    return {name: value for name, value in fields.items() if value is not None and value != ""}
+
+
+def _refuse_other_sites(headers: Mapping[str, str]) -> None:
+    """Refuse what a page of another site made a browser send with what the person has open there."""
+    site, origin = header(headers, "Sec-Fetch-Site").lower(), header(headers, "Origin").lower()
+    host = header(headers, "Host").lower()
+    # Under a no-referrer policy a browser writes null even on a page of our own.
+    ours = (origin == "null" and site == "same-origin") or (host != "" and origin.partition("://")[2] == host)
+    if site not in ("", "same-origin", "none") or (origin and not ours):
+        raise NotAllowed("This request was sent by a page of another site: open the link itself and decide there.")
+
+
+def _shaped(fields: dict[str, object], shape: type[Shape], what: str, send: str) -> Shape:
+    allowed = ", ".join(getattr(shape, "__struct_fields__", ()))
+    return understood(fields, shape, what, f"The fields are {allowed}. {send}")
+
+
+def _name(field: str, text: str) -> str:
+    return exact(field, text, LONGEST_NAME).strip()
+
+
+def _reason(text: str) -> str:
+    reason = prose("reason", text)
+    if not reason:
+        raise NotUnderstood("The field reason is empty; say why, for the people who read it later.")
+    return reason
