@@ -1,0 +1,187 @@
+"""The Python environment of a project: its requirements and ours, resolved to a hashed lock, built once per lock.
+
+The bytecode in it does not depend on times or on where it was built, so that a layer made of it is reproducible.
+"""
+
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from shared.backends.local.durable import locked, write_durably
+from shared.backends.local.processes import ROOT, own_environment
+from shared.errors import StepFailed
+
+OURS = ROOT / "shared" / "jobs" / "requirements.in"
+IN_IMAGE = "/opt/dependencies"
+BUILD_SECONDS = 1800
+SPECIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[^\]]*\])?\s*(\(?\s*[<>=!~][^@]*)?(;.*)?")
+NOTES_OF_UV = re.compile(r"^\s*(#|--hash)|^Resolved |^warning:")
+FRAME = " \u00d7\u2570\u2500\u25b6\u2502"
+"""What uv draws around its words."""
+
+Log = Callable[[str], None]
+
+
+class Environment(Struct, frozen=True):
+    """A built environment: `lock` is the SHA-256 of its lock file, `site` holds its packages."""
+
+    key: str
+    lock: str
+    python: Path
+    site: Path
+
+
+class _Built(Struct, frozen=True):
+    """What is kept beside a built environment."""
+
+    lock: str
+    python: str
+    site: str
+
+
+def ensure(state: Path, code: Path, requirements: str, log: Log, ours: Path = OURS) -> Environment:
+    """Return the environment for the requirements file of a code folder, building it at its first use.
+
+    `StepFailed` when the file is missing or asks for more than packages, or when no set of versions fits.
+    """
+    wanted, needed = _project_requirements(code, requirements), ours.read_text("utf-8")
+    key = hashlib.sha256(f"{wanted}\0{needed}\0{platform.python_version()}".encode()).hexdigest()[:32]
+    folder = state / "envs" / key
+    if not (folder / "built.json").is_file():
+        with locked(folder.with_suffix(".lock"), BUILD_SECONDS, lambda: log("waiting: another job is building it")):
+            if not (folder / "built.json").is_file():
+                log("building the environment (first time for this lock)")
+                _build(folder, (wanted, needed), log)
+                log("the environment is built")
+    built = msgspec.json.decode((folder / "built.json").read_bytes(), type=_Built)
+    return Environment(key, built.lock, folder / built.python, folder / built.site)
+
+
+def bare_python(state: Path) -> Path:
+    """Return the interpreter of an environment that holds nothing: what runs in it comes from image layers only."""
+    folder = state / "envs" / f"bare-{platform.python_version()}"
+    with locked(folder.with_suffix(".lock"), 60.0):
+        if not (folder / "bin" / "python").exists():
+            _uv(["venv", "--quiet", "--clear", "--no-project", "--python", _base_python(), str(folder)])
+    return folder / "bin" / "python"
+
+
+def _project_requirements(code: Path, requirements: str) -> str:
+    if not requirements:
+        return ""
+    if not all(part not in ("", ".", "..") for part in requirements.split("/")):
+        raise StepFailed(f"requirements = {requirements!r} is not a path within the project", "name a file of it")
+    try:
+        text = (code / requirements).read_text("utf-8")
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        advice = f"commit {requirements}, or name the file you have in signalbox.toml"
+        raise StepFailed(f"there is no file {requirements} at this commit", advice) from None
+    except UnicodeDecodeError:
+        raise StepFailed(f"{requirements} is not UTF-8 text", "save it as UTF-8 and push again") from None
+    for number, line in _lines(text):
+        if not SPECIFIER.fullmatch(line) or re.search(r"\s-", line):
+            reason = f"{requirements}, line {number}: {line!r} is not a package with its versions"
+            raise StepFailed(reason, "list packages only, like pandas>=2: no options, files, addresses or indexes")
+    return text
+
+
+def _lines(text: str) -> list[tuple[int, str]]:
+    """Return the lines that mean something with their numbers, continued ones joined, hashes left out."""
+    joined = re.sub(r"\\\r?\n", " \0", text)
+    found, number = [], 0
+    for whole in joined.split("\n"):
+        number += 1
+        line = re.sub(r"(^|\s)#.*", "", whole.replace("\0", ""))
+        line = re.sub(r"\s--hash=[a-z0-9]+:[0-9a-f]+", "", line).strip()
+        if line:
+            found.append((number, line))
+        number += whole.count("\0")
+    return found
+
+
+def _build(folder: Path, texts: Sequence[str], log: Log) -> None:
+    """Make the environment beside its place, then move it there: a half-built one is never used."""
+    building = folder.with_suffix(".building")
+    shutil.rmtree(building, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    building.mkdir(parents=True, mode=0o700)
+    sources = []
+    for name, text in zip(("project.in", "signalbox.in"), texts, strict=True):
+        (building / name).write_text(text, "utf-8")
+        sources.append(name)
+    _uv(["venv", "--quiet", "--relocatable", "--no-project", "--python", _base_python(), "venv"], building)
+    python = building / "venv" / "bin" / "python"
+    compiling = ["pip", "compile", "--quiet", "--generate-hashes", "--no-header", "--no-annotate"]
+    _uv([*compiling, "--python", str(python), "--output-file", "lock.txt", *sources], building)
+    lock = (building / "lock.txt").read_bytes()
+    log(f"{len(re.findall(rb'^[A-Za-z0-9]', lock, re.M))} packages")
+    _uv(
+        [
+            "pip",
+            "sync",
+            "--quiet",
+            "--require-hashes",
+            "--allow-empty-requirements",
+            "--python",
+            str(python),
+            "lock.txt",
+        ],
+        building,
+    )
+    site = _site(building / "venv")
+    _compile(python, site)
+    built = _Built(f"sha256:{hashlib.sha256(lock).hexdigest()}", "venv/bin/python", str(site.relative_to(building)))
+    write_durably(building / "built.json", msgspec.json.encode(built))
+    building.rename(folder)
+
+
+def _site(venv: Path) -> Path:
+    (site,) = venv.glob("lib/python*/site-packages")
+    return site
+
+
+def _compile(python: Path, site: Path) -> None:
+    # A file of a package that is not valid Python for this version (a template) is no failure of ours.
+    flags = ["-q", "-q", "-j", "2", "--invalidation-mode", "unchecked-hash", "-s", str(site), "-p", IN_IMAGE]
+    environment = {"PATH": os.environ.get("PATH", ""), "PYTHONHASHSEED": "0"}
+    subprocess.run([python, "-I", "-m", "compileall", *flags, str(site)], check=False, env=environment)
+
+
+def _base_python() -> str:
+    return str(getattr(sys, "_base_executable", sys.executable))
+
+
+def _uv(arguments: Sequence[str], folder: Path | None = None) -> None:
+    """Run uv with the person's own configuration; `StepFailed` with its last lines when it says no."""
+    from uv import find_uv_bin
+
+    command = [find_uv_bin(), *arguments]
+    try:
+        ended = subprocess.run(
+            command,
+            cwd=folder,
+            env=own_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=BUILD_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        reason = f"building the environment did not end within {BUILD_SECONDS // 60} minutes"
+        raise StepFailed(
+            reason, "check this machine's access to the package index, then open the release again"
+        ) from None
+    if ended.returncode != 0:
+        lines = [line.strip(FRAME) for line in ended.stderr.splitlines() if line.strip()]
+        told = " ".join(line for line in lines[-8:] if not NOTES_OF_UV.search(line))
+        reason = f"the requirements could not be made into an environment: {told[-800:]}"
+        raise StepFailed(reason, "change the versions the project asks for, or this machine's package index")
