@@ -125,7 +125,7 @@ async def decoded(request: Request, parameters: Mapping[str, str]) -> Datum:
     return Datum(
         {
             "method": _text(request.method),
-            "url": _text(str(request.url)),
+            "url": _text(_url(request)),
             "headers": {name: _text(value) for name, value in headers.items()},
             "query": {name: _text(value) for name, value in query.items()},
             "params": {name: _text(value) for name, value in parameters.items()},
@@ -149,6 +149,13 @@ def encoded(answer: Datum | None) -> Response:
         for cookie in cookies.values():
             response.headers.append("set-cookie", cookie.OutputString())
     return response
+
+
+def _url(request: Request) -> str:
+    """The address as it was asked for: percent-encoding kept, which Starlette's own `url` loses."""
+    query = request.scope["query_string"].decode("latin-1")
+    path = request.scope["raw_path"].decode("latin-1").partition("?")[0]
+    return f"{request.url.scheme}://{request.url.netloc}{path}{'?' + query if query else ''}"
 
 
 def _text(value: str) -> Datum:
