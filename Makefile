@@ -1,0 +1,69 @@
+# Every target prepares what it needs: `make demo` and `make test` work on a fresh machine with python3, git and make.
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check up bench lock clean
+
+# Children start in 3 s with compiled bytecode and in 14 s without.
+unexport PYTHONDONTWRITEBYTECODE
+
+PYTHON ?= python3
+PY := .venv/bin/python
+UV := .venv/bin/uv
+STATE ?= .demo
+
+help: ## what can be made
+	@sed -n 's/^\([a-z][a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@echo
+	@echo 'Next: make demo'
+
+setup: .venv/ready ## everything that runs and tests need, in .venv
+
+demo: .venv/ready ## a git push to an approved model in production; YES=1 answers for the approver, PROJECT=dir DATA=dir runs yours
+	@$(PY) -m tools.demo --state $(STATE) $(if $(YES),--yes) $(if $(KEEP),--keep) \
+	  $(if $(PROJECT),--project '$(PROJECT)') $(if $(DATA),--data '$(DATA)')
+
+test: .venv/ready ## every test; shared/release and shared/sources must be covered wholly
+	$(PY) -m coverage run --rcfile=tests/coverage.ini -m pytest
+	$(PY) -m coverage report --rcfile=tests/coverage.ini
+
+check: .venv/ready .venv/check/ready ## lint, format, types, the house rules, generated docs in step
+	.venv/check/bin/ruff check .
+	.venv/check/bin/ruff format --check .
+	.venv/check/bin/mypy --python-executable $(PY)
+	$(PY) -m tools.docs --check
+	$(PY) -m pytest -q tests/test_house.py
+
+up: .venv/ready ## the stack, until Ctrl-C; its state is kept in .signalbox
+	@$(PY) -m tools.cli up
+
+bench: .venv/ready ## what importing the app costs
+	$(PY) -m tools.bench.imports
+
+lock: .venv/ready ## the three hashed locks, anew from what they serve
+	$(UV) pip compile -q --universal --generate-hashes --no-header pyproject.toml -o requirements.txt
+	$(UV) pip compile -q --universal --generate-hashes --no-header --all-extras -c requirements.txt pyproject.toml -o tests/requirements.txt
+	$(UV) pip compile -q --universal --generate-hashes --no-header tools/check.in -o tools/check.txt
+
+clean: ## the state of stacks on this machine (.signalbox, .demo) and every cache; .venv stays
+	rm -rf .signalbox .demo .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+# uv installs everything and is itself in the lock, so pip fetches exactly that one, by its hashes.
+.venv/bin/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || { \
+	  echo "Signalbox needs Python 3.11, 3.12 or 3.13; $(PYTHON) is $$($(PYTHON) --version 2>&1)."; \
+	  echo "Say which one to use: make $(or $(MAKECMDGOALS),setup) PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv .venv || { echo "python3 -m venv failed: on Debian or Ubuntu, install python3-venv."; exit 1; }
+	@awk '/^uv==/ { on = 1 } on { print } on && !/\\$$/ { exit }' tests/requirements.txt > .venv/uv.txt
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r .venv/uv.txt
+
+.venv/ready: tests/requirements.txt tools/signalbox.sh | .venv/bin/uv
+	@$(UV) pip sync --quiet --python $(PY) --require-hashes --compile-bytecode tests/requirements.txt
+	@cp tools/signalbox.sh .venv/bin/signalbox && chmod 755 .venv/bin/signalbox
+	@touch $@
+
+# Apart from the app's own packages, because azureml-core holds back what mypy needs.
+.venv/check/ready: tools/check.txt | .venv/bin/uv
+	@$(UV) venv --quiet --allow-existing --python $(PY) .venv/check
+	@$(UV) pip sync --quiet --python .venv/check/bin/python --require-hashes tools/check.txt
+	@touch $@
