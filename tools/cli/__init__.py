@@ -1,0 +1,1 @@
+"""The `signalbox` command: what a person does with a stack, over HTTP."""

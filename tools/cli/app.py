@@ -1,0 +1,220 @@
+"""The commands. Each one asks the stack, shows the answer, and ends by naming the next sensible command."""
+
+import json
+import os
+import sys
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console, Group
+from rich.text import Text
+
+from tools.cli import doctor as doctors
+from tools.cli import mail, rows
+from tools.cli.reach import (
+    Reach,
+    Refused,
+    Unreachable,
+    command,
+    find_state,
+    reach,
+    read_json,
+    release_path,
+)
+
+app = typer.Typer(
+    help="Releases of models, from a git push to production. Start with: signalbox up",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+data = typer.Typer(help="A project's data.", no_args_is_help=True)
+app.add_typer(data, name="data")
+
+State = Annotated[
+    Path | None, typer.Option(help="State folder of the stack. [SIGNALBOX_STATE, else .signalbox, else .demo]")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON, for programs.")]
+Release = Annotated[str, typer.Argument(help="An id, an alias (quiet-heron), project#number or project@vN.")]
+Reason = Annotated[str, typer.Option(help="Why; it is recorded.")]
+As = Annotated[str | None, typer.Option("--as", help="Which approver you are; needed when several were asked.")]
+
+console = Console(highlight=False)
+
+
+def tell(answer: Any, shown: Any, as_json: bool, following: str = "") -> None:
+    """Print an answer: as JSON for programs, else as shown with the next command after it."""
+    if as_json:
+        sys.stdout.write(json.dumps(answer, indent=2, ensure_ascii=False) + "\n")
+        return
+    console.print(shown, soft_wrap=isinstance(shown, str), markup=False)
+    if following:
+        console.print(Text(f"\nNext: {following}"), soft_wrap=True)
+
+
+@app.command()
+def up(
+    state: State = None,
+    projects: Annotated[Path | None, typer.Option(help="[STATE/projects.toml, else ./projects.toml]")] = None,
+    host_port: Annotated[int, typer.Option(help="Port of the app.")] = 7071,
+    grid_port: Annotated[int, typer.Option(help="Port of the topic, the data and the stable addresses.")] = 7072,
+    json: Json = False,
+) -> None:
+    """Start the stack of a state folder and stay with it until Ctrl-C."""
+    at = find_state(state)
+    listed = projects or next((file for file in (at / "projects.toml", Path("projects.toml")) if file.exists()), None)
+    if listed is None or not listed.exists():
+        raise typer.BadParameter(
+            f"{listed or at / 'projects.toml'} is not there: it names your projects. README.md shows one in ten lines; "
+            "`make demo` makes one for its own."
+        )
+    arguments = ["--state", str(at), "--projects", str(listed)]
+    arguments += ["--host-port", str(host_port), "--grid-port", str(grid_port), *(["--json"] if json else [])]
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.execv(sys.executable, [sys.executable, "-m", "tools.local", "up", *arguments])
+
+
+@data.command("put")
+def data_put(
+    project: Annotated[str, typer.Argument(help="The project's name in projects.toml.")],
+    files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, readable=True, help="What to upload.")],
+    state: State = None,
+    json: Json = False,
+) -> None:
+    """Upload files as a project's new data; each one is told to the app as BlobCreated."""
+    stack = reach(find_state(state))
+    container, prefix = data_place(stack.state, project)
+    answers = [stack.put(container, f"{prefix}{file.name}", file) for file in files]
+    lines = [f"  {answer['name']}  {answer['size']:,} bytes  etag {answer['etag']}" for answer in answers]
+    tell({"uploaded": answers}, "\n".join(lines), json, f"{command()} status")
+
+
+def data_place(state: Path, project: str) -> tuple[str, str]:
+    """Return the container and the prefix of a project's data, from the operator's projects.toml."""
+    named = read_json(state / "run.json").get("projects") or os.environ.get("PROJECTS") or state / "projects.toml"
+    file = Path(named)
+    if not file.exists():
+        raise Refused(f"{file} is not there: it says where a project's data goes. Set PROJECTS to your projects.toml.")
+    projects = tomllib.loads(file.read_text())["projects"]
+    if project not in projects:
+        raise Refused(f"{file} names no project {project}; it names {', '.join(sorted(projects)) or 'none'}.")
+    place = projects[project].get("data")
+    if not place:
+        raise Refused(f'{file} gives {project} no data: add data = {{ container = "{project}" }} to its entry.')
+    return place["container"], place.get("prefix", "")
+
+
+@app.command()
+def status(state: State = None, json: Json = False) -> None:
+    """What is live, what waits and what is held, one row a project."""
+    stack = reach(find_state(state))
+    environments = stack.get("environments")["environments"]
+    releases = stack.get("releases")["releases"]
+    going = [view for view in releases if view["state"] in {"open", "parked"}]
+    shown: list[Any] = [rows.glance(environments) if environments else Text("No project has a release yet.")]
+    shown += [Text(f"\n{len(going)} under way:")] if going else []
+    shown += [Text(rows.under_way(view)) for view in going]
+    newest = (going or releases)[:1]
+    following = f"{command()} show {newest[0]['alias']}" if newest else "git push to a project's repository"
+    tell({"environments": environments, "releases": releases}, Group(*shown), json, following)
+
+
+@app.command()
+def show(
+    release: Release,
+    evidence: Annotated[bool, typer.Option("--evidence", help="The sealed evidence, byte for byte.")] = False,
+    timeline: Annotated[bool, typer.Option("--timeline", help="Every fact, in order.")] = False,
+    state: State = None,
+    json: Json = False,
+) -> None:
+    """One release: its steps, what it waits for, its digests."""
+    stack = reach(find_state(state))
+    if evidence:
+        sys.stdout.write(stack.text(release_path(release, "/evidence")))
+        return
+    if timeline:
+        told = stack.get(release_path(release, "/timeline"))
+        tell(told, "\n".join(map(rows.moment, told["timeline"])), json, f"{command()} show {release}")
+        return
+    view = stack.get(release_path(release))
+    tell(view, rows.release(view), json, after(view))
+
+
+def after(view: rows.View) -> str:
+    """Return the command that makes sense after a look at a release."""
+    name = view["alias"]
+    if view["state"] == "open" and view["standing"] == "ask":
+        return f'{command()} approve {name} --reason "..."    or: {command()} reject {name} --reason "..."'
+    failed = [step["step"] for step in view["steps"] if step["state"] == "failed"]
+    if failed:
+        return f"{command()} logs {name} {failed[0]}"
+    return f"{command()} show {name}" if view["state"] == "open" else f"{command()} show {name} --timeline"
+
+
+@app.command()
+def approve(release: Release, reason: Reason, approver: As = None, state: State = None, json: Json = False) -> None:
+    """Approve a release as the approver that was asked by mail."""
+    decide(reach(find_state(state)), release, "approve", reason, approver, json)
+
+
+@app.command()
+def reject(release: Release, reason: Reason, approver: As = None, state: State = None, json: Json = False) -> None:
+    """Reject a release as the approver that was asked by mail."""
+    decide(reach(find_state(state)), release, "reject", reason, approver, json)
+
+
+def decide(stack: Reach, release: str, decision: str, reason: str, approver: str | None, as_json: bool) -> None:
+    """Answer the newest question to an approver, bound to the evidence that was sealed."""
+    view = stack.get(release_path(release))
+    asked = mail.question(stack.state, view["release"], approver)
+    body = {"decision": decision, "reason": reason}
+    if sealed := view["digests"].get("evidence"):
+        body["evidence"] = sealed
+    # The link may lead anywhere; the token goes only to the stack whose state folder this is.
+    answer = stack.post(f"approvals/{view['release']}", body, Authorization=f"Bearer {asked.token}")
+    tell(answer, answer["message"], as_json, f"{command()} show {view['alias']}")
+
+
+@app.command()
+def logs(
+    release: Release,
+    step: Annotated[str, typer.Argument(help="check, train, evaluate, certify, try, ...")],
+    state: State = None,
+    json: Json = False,
+) -> None:
+    """The whole captured output of one step's job."""
+    text = reach(find_state(state)).text(release_path(release, "/log"), step=step)
+    if json:
+        tell({"release": release, "step": step, "log": text}, "", True)
+    else:
+        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+
+
+@app.command()
+def doctor(state: State = None, json: Json = False) -> None:
+    """Look at everything a stack needs; each line is ok, or says what is wrong and what to do."""
+    at = find_state(state)
+    findings = doctors.examine(at)
+    bad = [one for one in findings if not one.ok]
+    tell(
+        [vars(one) for one in findings],
+        "\n".join(map(str, findings)),
+        json,
+        bad[0].do if bad else f"{command()} status",
+    )
+    if bad:
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command; exit 0 done, 1 refused or failed, 2 wrong usage, 3 no stack to ask."""
+    try:
+        app(prog_name="signalbox")
+    except (Refused, Unreachable) as error:
+        if "--json" in sys.argv:
+            sys.stdout.write(json.dumps({"error": str(error)}) + "\n")
+        else:
+            sys.stderr.write(f"{error}\n")
+        sys.exit(3 if isinstance(error, Unreachable) else 1)

@@ -1,0 +1,161 @@
+"""What a stack needs, looked at one by one: each finding is ok, or says what is wrong and what to do."""
+
+import json
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tools.cli.reach import command, read_json
+
+PORTS = {7071: "the app", 7072: "the topic and the stable addresses"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at; `do` is empty when it is ok."""
+
+    about: str
+    found: str
+    do: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing needs to be done."""
+        return not self.do
+
+    def __str__(self) -> str:
+        line = f"  {'ok' if self.ok else '!!'}  {self.about:<14} {self.found}"
+        return line if self.ok else f"{line}\n      do: {self.do}"
+
+
+def examine(state: Path) -> list[Finding]:
+    """Return every finding about this machine and the stack of a state folder."""
+    run = read_json(state / "run.json")
+    findings = [python(), *programs(), *folder(state)]
+    gone = [name for name, pid in run.get("pids", {}).items() if not alive(int(pid))]
+    up = f"{command()} up --state {state}"
+    if not run:
+        findings += [*ports(), Finding("stack", f"not up with {state}", up)]
+    elif gone:
+        about = f"{state / 'run.json'} is stale: {', '.join(gone)} ended without taking it away"
+        findings.append(Finding("stack", about, f"{up}    (it goes on where it was)"))
+    else:
+        findings += [Finding("stack", f"up: {run['host_url']} and {run['grid_url']}"), *answers(state, run)]
+    return findings
+
+
+def python() -> Finding:
+    """Look at the interpreter."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    fits = (3, 11) <= sys.version_info[:2] < (3, 14)
+    return Finding("python", f"{version} at {sys.executable}", "" if fits else "make setup PYTHON=python3.12")
+
+
+def programs() -> Iterator[Finding]:
+    """Look for git, which people push with, and uv, which builds the projects' environments."""
+    for name, path, do in (
+        ("git", shutil.which("git"), "install git"),
+        ("uv", shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent)), "make setup"),
+    ):
+        if path is None:
+            yield Finding(name, "not found", do)
+        else:
+            version = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout.strip()
+            yield Finding(name, version)
+
+
+def folder(state: Path) -> Iterator[Finding]:
+    """Look at who may read the state folder and its keys."""
+    if not state.is_dir():
+        yield Finding("state", f"{state} is not there yet", f"{command()} up --state {state}")
+        return
+    for path, mode in ((state, 0o700), (state / "keys.json", 0o600)):
+        if not path.exists():
+            yield Finding("state", f"{path} is not there yet", f"{command()} up --state {state}")
+            continue
+        is_now = stat.S_IMODE(path.stat().st_mode)
+        others = is_now & 0o077
+        yield Finding("state", f"{path} has mode {is_now:o}", f"chmod {mode:o} {path}" if others else "")
+
+
+def ports() -> Iterator[Finding]:
+    """Look whether the usual ports are free; a taken one is no obstacle, another is chosen."""
+    for port, use in PORTS.items():
+        with socket.socket() as probe:
+            taken = probe.connect_ex(("127.0.0.1", port)) == 0
+        yield Finding("port", f"{port} is taken: {use} will choose another" if taken else f"{port} is free for {use}")
+
+
+def alive(pid: int) -> bool:
+    """Say whether a process of that number is there."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def answers(state: Path, run: dict[str, Any]) -> Iterator[Finding]:
+    """Ask the host, the app and the topic how they are."""
+    keys = read_json(state / "keys.json")
+    up = f"stop the stack and start it again: {command()} up --state {state}"
+    status = ask(f"{run['host_url']}/admin/host/status", keys.get("master", ""))
+    if status is None:
+        yield Finding("host", f"{run['host_url']} does not answer", up)
+        return
+    errors = status.get("errors") or []
+    state_now = str(status.get("state", "unknown"))
+    yield Finding("host", state_now, "" if state_now == "Running" else f"mend what it says: {errors}")
+    health = ask(f"{run['host_url']}/api/health", "")
+    if health is None:
+        yield Finding("app", "/api/health does not answer", "look at the host's errors above, mend them, start again")
+        return
+    yield from loaded(health)
+    yield from subscribed(state, health.get("functions", []))
+    topic = ask(f"{run['grid_url']}/topics/signalbox/deliveries", keys.get("topic", ""))
+    yield Finding("topic", "answers", "") if topic is not None else Finding("topic", "does not answer", up)
+
+
+def loaded(health: dict[str, Any]) -> Iterator[Finding]:
+    """Say which functions loaded and which did not, and which settings are missing."""
+    functions = health.get("functions", [])
+    yield Finding("functions", f"{len(functions)} loaded: {', '.join(functions)}")
+    for module, error in health.get("failed", {}).items():
+        yield Finding("functions", f"{module} did not load: {error}", f"mend functions/{module}.py and start again")
+    for setting in health.get("settings", []):
+        yield Finding("settings", f"{setting} is missing", f"set {setting}; local.settings.sample.json explains it")
+
+
+def subscribed(state: Path, functions: list[str]) -> Iterator[Finding]:
+    """Say which functions are told of events, and which subscriptions lead nowhere."""
+    path = state / "subscriptions.json"
+    try:
+        rows = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        yield Finding("subscriptions", f"{path} cannot be read: {error}", "take it away and start again: it is remade")
+        return
+    lost = sorted({row["function"] for row in rows} - set(functions))
+    if lost:
+        yield Finding("subscriptions", f"{', '.join(lost)}: no such function is loaded", f"mend {path}")
+    yield Finding("subscriptions", f"{len(rows)}: {', '.join(sorted({row['function'] for row in rows}))}")
+
+
+def ask(url: str, key: str) -> Any:
+    """Return the JSON at a URL, None when nothing sensible answers."""
+    try:
+        with httpx.Client(timeout=5, trust_env=False) as client:
+            answer = client.get(url, headers={"x-functions-key": key, "aeg-sas-key": key} if key else {})
+        return answer.json() if answer.is_success else None
+    except (httpx.TransportError, ValueError):
+        return None

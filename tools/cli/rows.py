@@ -1,0 +1,129 @@
+"""How releases and environments look in a terminal."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+# Not better than production is a good end: only what went wrong is red.
+COLOURS = {"passed": "green", "running": "cyan", "failed": "red", "stopped": "yellow", "waiting": "dim"}
+ENDINGS = {"live": "green", "kept": "yellow", "open": "cyan", "failed": "red", "parked": "red"}
+
+View = Mapping[str, Any]
+
+
+def under_way(view: View) -> str:
+    """Return one line about a release that has not ended."""
+    return (
+        f"  {view['alias']}  {view['project']}#{view['number']}  at {view['standing']}, waits for {view['waits_for']}"
+    )
+
+
+def moment(one: View) -> str:
+    """Return one line of a timeline: when, what, at which step, and what it means."""
+    return f"  {one['at']}  {one['fact']:<16} {one['step'] or '':<9} {one['sentence']}"
+
+
+def seconds(value: float | None) -> str:
+    """Return measured seconds as `1.4 s`, or nothing when there are none."""
+    return "" if value is None else f"{value:.1f} s"
+
+
+def line(step: View) -> str:
+    """Return the row of one step as plain text: step, word, seconds, sentence."""
+    word = step["word"] or step["state"]
+    return f"  {step['step']:<9} {word:<20} {seconds(step['seconds']):>7}   {step['sentence']}".rstrip()
+
+
+def steps(view: View) -> Table:
+    """Return the rows of a release, one a step, for a terminal."""
+    table = Table.grid(padding=(0, 2))
+    for number in range(4):
+        table.add_column(justify="right" if number == 2 else "left")
+    for step in view["steps"]:
+        style = COLOURS.get(step["state"], "")
+        word = Text(step["word"] or step["state"], style=style)
+        table.add_row(Text(f"  {step['step']}"), word, Text(seconds(step["seconds"])), Text(step["sentence"]))
+    return table
+
+
+def heading(view: View) -> Text:
+    """Return one line that says which release this is and how it stands."""
+    ended = view["state"] != "open"
+    text = Text(f"{view['alias']}  {view['project']}#{view['number']}  ")
+    text.append(view["state"] if ended else f"at {view['standing']}", style=ENDINGS.get(view["state"], "yellow"))
+    return text.append(f"  commit {view['commit'][:7] or 'unknown'} {first_line(view['message'])}")
+
+
+def first_line(message: str) -> str:
+    """Return the first line of a commit message in quotes, or nothing."""
+    return f'"{message.strip().splitlines()[0]}"' if message.strip() else ""
+
+
+def release(view: View) -> Group:
+    """Return everything one look at a release shows."""
+    parts: list[Any] = [heading(view), Text(), steps(view), Text()]
+    if view["state"] == "open":
+        parts.append(Text(f"  waits for  {view['waits_for']}"))
+    parts += [Text(f"  {name:<10} {view[name]}") for name in ("reason", "advice") if view.get(name)]
+    parts += [Text(f"  {name:<10} {digest}") for name, digest in view["digests"].items() if digest]
+    parts += [Text(f"  {'live at':<10} {view['address']}")] if view.get("address") else []
+    return Group(*parts)
+
+
+def ago(moment: str, now: datetime | None = None) -> str:
+    """Return how long ago an ISO 8601 moment was, in its largest unit."""
+    try:
+        then = datetime.fromisoformat(moment)
+    except ValueError:
+        return moment
+    passed = ((now or datetime.now(UTC)) - (then if then.tzinfo else then.replace(tzinfo=UTC))).total_seconds()
+    for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
+        if passed >= 2 * size:
+            return f"{int(passed // size)} {unit}"
+    return f"{max(0, int(passed))} s"
+
+
+def live(environment: View | None) -> str:
+    """Return what an environment serves: version, alias, for how long."""
+    if not environment or not environment["live"]:
+        return "-"
+    now = environment["live"]
+    return f"v{now['version']} {now['alias']} ({ago(str(now['since']))})"
+
+
+def waits(one: View) -> str:
+    """Return who a waiting release waits for: `quick-otter: ana@, 1 of 2`."""
+    missing = ", ".join(f"{who.split('@')[0]}@" for who in one["missing"])
+    given = one["quorum"] - len(one["missing"]) if len(one["missing"]) < one["quorum"] else 0
+    return f"{one['alias']}: {missing}, {max(0, given)} of {one['quorum']}"
+
+
+def glance(environments: list[View]) -> Table:
+    """Return one row a project: staging, production, who is waited for, what is held."""
+    table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
+    for name in ("", "staging", "production", "waiting"):
+        table.add_column(name)
+    for project in sorted({one["project"] for one in environments}):
+        of = {one["environment"]: one for one in environments if one["project"] == project}
+        waiting = {one["release"]: waits(one) for place in of.values() for one in place["waiting"]}
+        held = [
+            f'HELD {name} since {str(place["held"]["at"])[:16]} by {place["held"]["by"]} "{place["held"]["reason"]}"'
+            for name, place in of.items()
+            if place["held"]
+        ]
+        table.add_row(
+            project, live(of.get("staging")), live(of.get("production")), "\n".join([*held, *waiting.values()])
+        )
+    return table
+
+
+def plain(item: Any, width: int = 400) -> str:
+    """Return what would be shown, as text without colour: for pipes and for tests."""
+    console = Console(width=width, no_color=True, record=False, force_terminal=False)
+    with console.capture() as captured:
+        console.print(item)
+    return "\n".join(row.rstrip() for row in captured.get().splitlines())
