@@ -35,7 +35,10 @@ def options(description: str) -> argparse.ArgumentParser:
 def listening(port: int, fd: int | None) -> socket.socket:
     """A listening socket on 127.0.0.1, or the inherited one."""
     if fd is not None:
-        return socket.socket(fileno=fd)
+        inherited = socket.socket(fileno=fd)
+        # A job that outlives us must not keep our port.
+        inherited.set_inheritable(False)
+        return inherited
     opened = socket.socket()
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     opened.bind(("127.0.0.1", port))

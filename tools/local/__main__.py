@@ -1,0 +1,61 @@
+"""`python -m tools.local up|secret`: the whole of Signalbox on one machine."""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tools.local.keys import make_secret
+from tools.local.settings import Plan
+from tools.local.supervisor import run
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tools.local", description="Signalbox on one machine.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    up = commands.add_parser("up", help="start everything and stay until Ctrl-C")
+    up.add_argument("--state", type=Path, default=Path(".signalbox"), help="the state folder")
+    up.add_argument("--projects", type=Path, required=True, help="the operator's projects.toml")
+    up.add_argument("--app", type=Path, default=Path(), help="the folder with function_app.py")
+    up.add_argument("--host-port", type=int, default=7071, help="0 = any free one")
+    up.add_argument("--grid-port", type=int, default=7072, help="0 = any free one")
+    up.add_argument("--without", action="append", default=[], metavar="FUNCTION", help="deliver no events to it")
+    up.add_argument("--no-patrol", action="store_true", help="switch the patrol off")
+    up.add_argument("--json", action="store_true", help="tell the addresses as JSON")
+    secret = commands.add_parser("secret", help="print a secret of keys.json, made at first use")
+    secret.add_argument("--state", type=Path, default=Path(".signalbox"), help="the state folder")
+    secret.add_argument("name", help="its name; the app reads it as SECRET_<name>")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    given = _parser().parse_args(arguments)
+    if given.command == "secret":
+        return _secret(given.state, given.name)
+    return run(
+        Plan(
+            state=given.state.resolve(),
+            projects=given.projects.resolve(),
+            app=given.app.resolve(),
+            host_port=given.host_port,
+            grid_port=given.grid_port,
+            without=tuple(given.without),
+            patrol=not given.no_patrol,
+            json=given.json,
+        )
+    )
+
+
+def _secret(state: Path, name: str) -> int:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        print(f"{name!r} cannot be a secret's name: use letters, digits and _.", file=sys.stderr)
+        return 2
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    print(make_secret(state, name))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
