@@ -1,0 +1,123 @@
+"""What the columns of the data hold, and the input schema that follows from it."""
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import pandas as pd
+
+from .outcome import JobFailed
+from .tables import Table
+
+NUMERIC = ("integer", "number")
+
+
+def kind_of(values: pd.Series) -> str:
+    """Name what a column holds: boolean, integer, number, string, empty (nothing at all) or mixed."""
+    present = values.dropna()
+    if present.empty:
+        return "empty"
+    if pd.api.types.is_bool_dtype(present):
+        return "boolean"
+    if pd.api.types.is_integer_dtype(present):
+        return "integer"
+    if pd.api.types.is_numeric_dtype(present):
+        return "number"
+    if present.dtype != object:
+        return "string"
+    kinds = {"boolean" if isinstance(value, bool) else _kind_of_value(value) for value in present}
+    if kinds == {"integer", "number"}:
+        return "number"
+    return kinds.pop() if len(kinds) == 1 else "mixed"
+
+
+def _kind_of_value(value: object) -> str:
+    if isinstance(value, int):
+        return "integer"
+    return "number" if isinstance(value, float) else "string"
+
+
+def combine(tables: Sequence[Table]) -> pd.DataFrame:
+    """Put the tables into one frame, rows in the order of the files.
+
+    Raises `JobFailed` naming the file that has other columns than the first, or another kind of value in one.
+    """
+    first = tables[0]
+    for table in tables:
+        repeated = [name for name in table.columns if table.columns.count(name) > 1]
+        if repeated:
+            raise JobFailed(
+                f'{table.name} has the column "{repeated[0]}" more than once', "Put it again with one name a column"
+            )
+        _same_columns(first, table)
+    frames = [table.frame[list(first.columns)] for table in tables if len(table.frame)]
+    return pd.concat(frames, ignore_index=True) if frames else first.frame
+
+
+def _same_columns(first: Table, other: Table) -> None:
+    missing = [name for name in first.columns if name not in other.columns]
+    new = [name for name in other.columns if name not in first.columns]
+    again = f"Put {other.name} again with the columns of {first.name}"
+    if missing or new:
+        parts = [f'no column "{name}"' for name in missing[:3]] + [f'a column "{name}" of its own' for name in new[:3]]
+        raise JobFailed(f"{other.name} disagrees with {first.name}: it has {', '.join(parts)}", again)
+    for name in first.columns:
+        kinds = {kind_of(first.frame[name]), kind_of(other.frame[name])} - {"empty"}
+        if len(kinds) > 1 and not kinds <= set(NUMERIC):
+            raise JobFailed(
+                f'{other.name} disagrees with {first.name}: column "{name}" holds'
+                f" {kind_of(other.frame[name])} there and {kind_of(first.frame[name])} in {first.name}",
+                again,
+            )
+
+
+def target_of(frame: pd.DataFrame, settings: Mapping[str, Any]) -> str:
+    """Return the name of the target column, or raise `JobFailed` naming what there is."""
+    target = str(settings.get("target") or "target")
+    if target in frame.columns:
+        return target
+    near = get_close_matches(target, [str(name) for name in frame.columns], 1)
+    names = ", ".join(str(name) for name in frame.columns[:30])
+    raise JobFailed(
+        f'The data has no target column "{target}"',
+        (f'Did you mean "{near[0]}"? ' if near else "") + f"Columns: {names}. Set target in [data] of signalbox.toml",
+    )
+
+
+def input_schema(frame: pd.DataFrame, target: str, declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Describe the features, in training order, as the service will check them.
+
+    `declared` has what the project's own schema says of a column: {"type", "nullable"}; it wins over what was seen.
+    `min` and `max` are what was seen, for people: nothing is refused for being outside.
+    """
+    order = [str(name) for name in frame.columns if name != target]
+    columns = []
+    for name in order:
+        values, seen = frame[name], kind_of(frame[name])
+        said = declared.get(name, {})
+        kind = said.get("type") or ("number" if seen == "empty" else seen)
+        bounded = seen in NUMERIC
+        columns.append(
+            {
+                "name": name,
+                "type": kind,
+                "nullable": bool(said.get("nullable", values.isna().any())),
+                "min": values.min().item() if bounded else None,
+                "max": values.max().item() if bounded else None,
+            }
+        )
+    return {"columns": columns, "order": order}
+
+
+def plain_rows(frame: pd.DataFrame, order: Sequence[str]) -> list[list[Any]]:
+    """Return the rows as JSON values in the order of the columns; what is missing is None."""
+    columns = [[_plain(value) for value in frame[name].tolist()] for name in order]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (bool, int, str)):
+        return value
+    if pd.isna(value):
+        return None
+    return value if isinstance(value, float) else str(value)
