@@ -1,8 +1,8 @@
 """Bodies and headers of requests, read without trust: whatever comes, the answer is a value or an error of ours."""
 
 import json
-from collections.abc import Mapping
-from typing import TypeVar
+from collections.abc import Iterable, Mapping
+from typing import TypeVar, cast
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -71,19 +71,17 @@ def understood(document: object, shape: type[Shape], what: str, send: str = "") 
         raise NotUnderstood(f"{what} cannot be read: {reason}. {send}".strip()) from error
 
 
-def _refuse_depth(document: object) -> None:
-    level = [document]
+def _refuse_depth(document: dict[str, object]) -> None:
+    level: list[object] = [document]
     for _ in range(DEEPEST):
-        level = [child for parent in level for child in _children(parent)]
+        level = [child for parent in level for child in _children(parent) if isinstance(child, dict | list)]
         if not level:
             return
     raise NotUnderstood(f"The body is nested more than {DEEPEST} levels deep; send it flatter.")
 
 
-def _children(value: object) -> list[object]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
+def _children(value: object) -> Iterable[object]:
+    return value.values() if isinstance(value, dict) else cast(list[object], value)
 
 
 def _refuse_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
