@@ -113,7 +113,8 @@ class Supervisor:
     def _note(self) -> None:
         if self._up:
             pids = {child.name: child.pid for child in self._children} | {"supervisor": os.getpid()}
-            told = {"host_url": self.host_url, "grid_url": self.grid_url, "pids": pids}
+            projects = str(self._plan.projects)
+            told = {"host_url": self.host_url, "grid_url": self.grid_url, "projects": projects, "pids": pids}
             write_json(self._plan.state / "run.json", told)
 
     def _announce(self, status: Mapping[str, object]) -> None:

@@ -95,11 +95,12 @@ class Timer:
             last = self._clock.now()
             await self._run(invoker, past_due=False)
             # After the later of both: a sleep that ends early must not fire the same time twice.
-            due = self._schedule.after(max(due, self._clock.now()))
+            due = self._schedule.after(max(due, self._clock.now(), key=datetime.timestamp))
 
     async def _until(self, due: datetime) -> None:
+        # Of times in one zone Python subtracts what the clock shows, not what passes: hence timestamps.
         # Short naps, so that a changed clock or a machine that slept is noticed within a minute.
-        while (left := (due - self._clock.now()).total_seconds()) > 0:
+        while (left := due.timestamp() - self._clock.now().timestamp()) > 0:
             await self._clock.sleep(min(left, 60.0))
 
     async def _run(self, invoker: Invoker, past_due: bool) -> None:

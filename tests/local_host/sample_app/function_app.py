@@ -85,7 +85,7 @@ def undertaker(msg: func.QueueMessage) -> None:
 @app.event_grid_trigger(arg_name="event")
 async def on_event(event: func.EventGridEvent) -> None:
     kind = "cloud" if isinstance(event, func.CloudEvent) else "grid"
-    body = event.data if isinstance(event, func.CloudEvent) else event.get_json()
+    body = event.get_json()
     note(function="on_event", kind=kind, id=event.id, data=body)
     if isinstance(body, dict) and body.get("fail"):
         raise RuntimeError("this event cannot be handled")
