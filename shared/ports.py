@@ -5,10 +5,13 @@ All calls are coroutines; an implementation that blocks does so in a thread.
 A port raises `Unavailable` when the outside could not be asked, `NotFound` when what is named is not there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Literal, Protocol
 
 from msgspec import Struct
+
+from shared.release.config import Project
 
 JobKind = Literal["check", "train", "evaluate", "certify", "try"]
 JobStatus = Literal["running", "completed", "failed", "cancelled", "lost"]
@@ -126,7 +129,7 @@ class JobSpec(Struct, frozen=True):
 
 
 class JobReport(Struct, frozen=True):
-    """What is known of a job. `lost` means that its process is gone without a result: submitting it again restarts it."""
+    """What is known of a job; `lost`: its process is gone without a result, and submitting it again restarts it."""
 
     status: JobStatus
     seconds: float = 0.0
@@ -272,3 +275,21 @@ class Notifier(Protocol):
     async def notify(self, name: str, to: str, subject: str, text: str) -> None:
         """Send one message to one person."""
         ...
+
+
+class Outside(Struct, frozen=True):
+    """Everything a step may reach, and what the operator decided; built once by `wiring`."""
+
+    ledger: Ledger
+    artifacts: Artifacts
+    repository: Repository
+    jobs: Jobs
+    registry: Registry
+    images: Images
+    hosting: Hosting
+    notifier: Notifier
+    projects: Mapping[str, Project]
+    clock: Callable[[], datetime]
+    approval_key: bytes
+    public_url: str
+    """Base address of this app as people reach it, without a slash at the end."""

@@ -133,7 +133,7 @@ def read_project_file(text: str) -> ProjectFile:
         ("train.script", read.train.script),
         ("train.requirements", read.train.requirements),
         ("score.script", read.score.script),
-        *((("test.paths", path) for path in read.test.paths)),
+        *(("test.paths", path) for path in read.test.paths),
     ):
         if path.startswith("/") or ".." in path.split("/"):
             raise NotUnderstood(_at("signalbox.toml", text, key, f'"{path}" leaves the project: use a path within it'))

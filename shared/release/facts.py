@@ -12,6 +12,7 @@ from msgspec import Struct
 
 Cause = Literal["push", "data", "drift", "schedule", "person", "rerun"]
 Ending = Literal["live", "kept", "failed", "rejected", "expired", "superseded", "cancelled", "stale"]
+Became = Literal["release", "recorded", "refused"]
 Verdict = Literal["first", "better", "not better", "inconclusive"]
 
 
@@ -116,20 +117,16 @@ class Parked(Fact, frozen=True):
 
 
 class Checked(Fact, frozen=True):
-    """`code` is the artifact digest of the snapshot, `settings` of signalbox.toml as read, `schema` JSON of the inputs."""
+    """`environment` is the digest of the lock, `content` of all the data read, `schema` JSON of the inputs."""
 
     round: int
-    code: str
-    settings: str
     environment: str
     tests: int
     rows: int
     columns: tuple[str, ...]
     content: str
     schema: str
-    author: str = ""
-    email: str = ""
-    message: str = ""
+    notes: tuple[str, ...] = ()
     seconds: float = 0.0
 
 
@@ -160,9 +157,7 @@ class Evaluated(Fact, frozen=True):
     low: float | None = None
     high: float | None = None
     against: str = ""
-    """Release id of the model that was live, empty when nothing was."""
-    generation: int = 0
-    """Generation of production at that moment; 0 when nothing was live."""
+    """Release id of the live model it was compared with, empty when nothing was live."""
     note: str = ""
     seconds: float = 0.0
 
@@ -206,6 +201,26 @@ class Tried(Fact, frozen=True):
     p95_ms: float
     claims: tuple[Claim, ...] = ()
     seconds: float = 0.0
+
+
+class CodeRead(Fact, frozen=True):
+    """The commit stands on the configured branch and was read; `code` is the artifact digest of its files."""
+
+    code: str
+    settings: str
+    """JSON of signalbox.toml as read."""
+    author: str
+    email: str
+    message: str
+
+
+class ChampionChosen(Fact, frozen=True):
+    """Which live model the candidate is compared with in a round; empty and 0 when nothing is live."""
+
+    round: int
+    release: str
+    generation: int
+    image: str
 
 
 class Asked(Fact, frozen=True):
@@ -276,7 +291,7 @@ class CameIn(Fact, frozen=True):
 
     source: str
     subject: str
-    became: Literal["release", "recorded", "refused"]
+    became: Became
     reason: str
     delivery: str = ""
     release: str = ""
@@ -298,6 +313,13 @@ class CommitPassed(Fact, frozen=True):
     release: str
     number: int
     commit: str
+
+
+class ApprovalAsked(Fact, frozen=True):
+    """People are asked about this release; older ones that still wait are superseded."""
+
+    release: str
+    number: int
 
 
 class ReleaseClosed(Fact, frozen=True):

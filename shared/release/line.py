@@ -92,10 +92,10 @@ def waiting_for(state: State) -> str:
     turn = round_of(state, step)
     if state.parked is not None:
         return f"a person: {step} is parked ({state.parked.reason})"
-    submitted = [made for made in state.submitted.values() if (made.step, made.round) == (step, turn)]
-    if submitted:
-        return f"{submitted[-1].waits_for} about {submitted[-1].name}"
     if step == "ask" and turn in state.asked:
         missing = [who for who in state.asked[turn].approvers if who not in state.decided.get(turn, {})]
         return f"a decision of {', '.join(missing)}"
+    submitted = [made for made in state.submitted.values() if (made.step, made.round) == (step, turn)]
+    if submitted:
+        return f"{submitted[-1].waits_for} about {submitted[-1].name}"
     return f"{step} to begin"

@@ -17,6 +17,8 @@ class ProjectState(Struct):
     arrivals: dict[tuple[str, str], facts.DataArrived] = field(default_factory=dict)
     numbered: dict[str, facts.ReleaseNumbered] = field(default_factory=dict)
     passed: facts.CommitPassed | None = None
+    asking: int = 0
+    """The highest number about which people were asked."""
     closed: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -59,6 +61,8 @@ def learn(state: ProjectState, fact: Fact) -> None:
         case facts.CommitPassed(number=number):
             if state.passed is None or number > state.passed.number:
                 state.passed = fact
+        case facts.ApprovalAsked(number=number):
+            state.asking = max(state.asking, number)
         case facts.ReleaseClosed(release=release, how=how):
             state.closed.setdefault(release, how)
         case _:

@@ -49,6 +49,8 @@ class State(Struct):
     heard: set[tuple[str, str]] = field(default_factory=set)
     outcomes: dict[tuple[str, int], Outcome] = field(default_factory=dict)
     failed: dict[tuple[str, int], facts.StepFailed] = field(default_factory=dict)
+    code: facts.CodeRead | None = None
+    champions: dict[int, facts.ChampionChosen] = field(default_factory=dict)
     asked: dict[int, facts.Asked] = field(default_factory=dict)
     decided: dict[int, dict[str, facts.Decided]] = field(default_factory=dict)
     parked: facts.Parked | None = None
@@ -76,6 +78,10 @@ def learn(state: State, fact: Fact) -> None:
             state.heard.add((event, subject))
         case facts.StepFailed(step=step, round=round):
             state.failed.setdefault((step, round), fact)
+        case facts.CodeRead():
+            state.code = state.code or fact
+        case facts.ChampionChosen(round=round):
+            state.champions.setdefault(round, fact)
         case facts.Asked(round=round):
             state.asked.setdefault(round, fact)
         case facts.Decided(round=round, approver=approver):

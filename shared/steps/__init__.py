@@ -1,0 +1,17 @@
+"""The work of each step of the line: look, act, return facts."""
+
+from shared.steps import ask, certify, check, evaluate, package, promote, register, stage, train, try_
+from shared.steps.turn import Look
+
+LOOKS: dict[str, Look] = {
+    "check": check.look,
+    "train": train.look,
+    "evaluate": evaluate.look,
+    "certify": certify.look,
+    "register": register.look,
+    "package": package.look,
+    "stage": stage.look,
+    "try": try_.look,
+    "ask": ask.look,
+    "promote": promote.look,
+}

@@ -1,0 +1,37 @@
+"""HTTP: show what is asked (GET, decides nothing), decide (POST), by a named person with a signed expiring token."""
+
+import typing
+
+import azure.functions as func
+
+from shared import pages, reports, wiring
+from shared.control import Answer, answered
+from shared.sources import people
+
+bp = func.Blueprint()
+
+
+# Anonymous for the host: a function key names no person, the token in the link does.
+@bp.route(route="approvals/{release}", methods=["GET", "POST"], auth_level=func.AuthLevel.ANONYMOUS)
+@bp.queue_output(arg_name="orders", queue_name="steps", connection="AzureWebJobsStorage")
+async def approve(req: func.HttpRequest, orders: func.Out[typing.List[str]]) -> func.HttpResponse:  # noqa: UP006
+    """An approver reads the evidence, or decides."""
+    answer = await answered(_decide(req) if req.method == "POST" else _show(req), function="approve")
+    orders.set(answer.messages())
+    return func.HttpResponse(
+        answer.content(), status_code=answer.status, headers=answer.headers(), mimetype=answer.kind
+    )
+
+
+async def _show(req: func.HttpRequest) -> Answer:
+    wired, release, now = wiring.wired(), req.route_params["release"], wiring.now()
+    grant = people.viewer(wired.settings.approval_key, int(now.timestamp()), release, req.params, req.headers)
+    asked = reports.question(*await wired.control.reading.asked(release), now)
+    return pages.asking(req.headers, asked, grant.approver, req.params.get("token", ""))
+
+
+async def _decide(req: func.HttpRequest) -> Answer:
+    wired, release, now = wiring.wired(), req.route_params["release"], int(wiring.now().timestamp())
+    key = wired.settings.approval_key
+    given = people.decision(key, now, release, req.params, req.headers, req.get_body())
+    return pages.deciding(req.headers, await wired.control.take_in([given]))

@@ -1,0 +1,35 @@
+"""HTTP: what is live; roll back, hold, lift."""
+
+import typing
+
+import azure.functions as func
+
+from shared import reports, wiring
+from shared.control import Answer, answered
+from shared.sources import people
+
+bp = func.Blueprint()
+
+
+# Function level: whoever may change production without an approval has a key of their own.
+@bp.route(route="environments/{project?}/{environment?}", methods=["GET", "POST"], auth_level=func.AuthLevel.FUNCTION)
+@bp.queue_output(arg_name="orders", queue_name="steps", connection="AzureWebJobsStorage")
+async def environments(req: func.HttpRequest, orders: func.Out[typing.List[str]]) -> func.HttpResponse:  # noqa: UP006
+    """Somebody asks what is live, or changes it."""
+    answer = await answered(_govern(req) if req.method == "POST" else _show(req), function="environments")
+    orders.set(answer.messages())
+    return func.HttpResponse(
+        answer.content(), status_code=answer.status, headers=answer.headers(), mimetype=answer.kind
+    )
+
+
+async def _govern(req: func.HttpRequest) -> Answer:
+    project, environment = req.route_params.get("project", ""), req.route_params.get("environment", "")
+    return await wiring.control().take_in(
+        [people.environment_request(project, environment, req.headers, req.get_body())]
+    )
+
+
+async def _show(req: func.HttpRequest) -> Answer:
+    known = await wiring.control().reading.environments(req.route_params.get("project", ""))
+    return Answer(body=reports.environments(known))

@@ -1,0 +1,23 @@
+"""Timer: look at everything open and heal what events missed; also takes the poison queue."""
+
+import typing
+
+import azure.functions as func
+
+from shared import wiring
+
+bp = func.Blueprint()
+
+
+@bp.timer_trigger(arg_name="timer", schedule="0 * * * * *")
+@bp.queue_output(arg_name="orders", queue_name="steps", connection="AzureWebJobsStorage")
+async def patrol(timer: func.TimerRequest, orders: func.Out[typing.List[str]]) -> None:  # noqa: UP006
+    """It is time to look at everything open."""
+    answer = await wiring.control().patrol()
+    orders.set(answer.messages())
+
+
+@bp.queue_trigger(arg_name="message", queue_name="steps-poison", connection="AzureWebJobsStorage")
+async def patrol_poison(message: func.QueueMessage) -> None:
+    """An order failed again and again: its release is parked, so that people look."""
+    await wiring.control().give_up(message.get_body().decode())

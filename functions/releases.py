@@ -1,0 +1,45 @@
+"""HTTP: open one on demand, cancel, list, one release, its evidence, timeline and logs."""
+
+import typing
+
+import azure.functions as func
+
+from shared import reports, wiring
+from shared.control import Answer, answered
+from shared.errors import NotFound
+from shared.sources import people
+
+bp = func.Blueprint()
+
+
+# Function level: programs and the command line have a key, people decide by their own token elsewhere.
+@bp.route(route="releases/{release?}/{view?}", methods=["GET", "POST"], auth_level=func.AuthLevel.FUNCTION)
+@bp.queue_output(arg_name="orders", queue_name="steps", connection="AzureWebJobsStorage")
+async def releases(req: func.HttpRequest, orders: func.Out[typing.List[str]]) -> func.HttpResponse:  # noqa: UP006
+    """Somebody asks about releases, opens one, or cancels one."""
+    name, view = req.route_params.get("release", ""), req.route_params.get("view", "")
+    work = _ask(req, name, view) if req.method == "POST" else _show(req, name, view)
+    answer = await answered(work, function="releases")
+    orders.set(answer.messages())
+    return func.HttpResponse(
+        answer.content(), status_code=answer.status, headers=answer.headers(), mimetype=answer.kind
+    )
+
+
+async def _ask(req: func.HttpRequest, name: str, view: str) -> Answer:
+    if not name:
+        return await wiring.control().take_in([people.open_request(req.headers, req.get_body())])
+    if view == "cancel":
+        return await wiring.control().take_in([people.cancel_request(name, req.headers, req.get_body())])
+    raise NotFound("POST to /releases opens one, POST to /releases/{release}/cancel ends one; nothing else is taken")
+
+
+async def _show(req: func.HttpRequest, name: str, view: str) -> Answer:
+    reading = wiring.control().reading
+    if not name:
+        return Answer(body=reports.releases(await reading.releases(req.params.get("project", ""))))
+    if view == "evidence":
+        return Answer(body=await reading.evidence(name))
+    if view == "log":
+        return Answer(body=await reading.log(name, req.params.get("step", "train")), kind="text/plain; charset=utf-8")
+    return Answer(body=reports.release_view(await reading.release(name), view))

@@ -1,0 +1,65 @@
+"""Closing an ended release, and letting the stable address follow its stream."""
+
+from msgspec import Struct
+
+from shared.answers import Order
+from shared.errors import Unavailable
+from shared.ports import Outside
+from shared.release import facts, state
+from shared.release.ids import slot_name
+from shared.streams import Streams, environment_stream, project_stream, release_stream
+
+
+class Closing(Struct, frozen=True):
+    """Cleans up after an ending; every part may be repeated, and the mark goes last."""
+
+    outside: Outside
+    streams: Streams
+
+    async def close(self, release: str) -> list[Order]:
+        """Stop what still runs for an ended release, vacate its slots, and take its mark away."""
+        known = state.fold((await self.streams.read(release_stream(release))).facts)
+        if known.opened is None or known.ended is None:
+            return []
+        project = known.opened.project
+        for made in known.submitted.values():
+            if made.step in ("check", "train", "evaluate", "certify", "try", "promote"):
+                await self.outside.jobs.cancel(made.name)
+        await self._vacate(project, "staging", slot_name(release, "staging"))
+        await self._keep_two(project, release)
+        closed = facts.ReleaseClosed(release, known.ended.how)
+        await self.streams.add(project_stream(project), [closed])
+        await self.outside.ledger.unmark(f"open/{release}")
+        return []
+
+    async def _vacate(self, project: str, environment: str, slot: str) -> None:
+        await self.outside.hosting.stop(slot)
+        known = await self.streams.environment(project, environment)
+        if slot in known.slots:
+            await self.streams.add(environment_stream(project, environment), [facts.SlotVacated(slot)])
+
+    async def _keep_two(self, project: str, release: str) -> None:
+        """Stop the production slots that are neither live nor the one a roll back goes to."""
+        production = await self.streams.environment(project, "production")
+        kept = {decided.slot for decided in (production.live, production.before) if decided}
+        once = {decided.slot for decided in production.history} | {slot_name(release, "production")}
+        for slot in once - kept:
+            await self.outside.hosting.stop(slot)
+
+    async def converge(self, project: str, environment: str) -> list[Order]:
+        """Make the stable address answer from the head of its stream; raises `Unavailable` until it does."""
+        live = (await self.streams.environment(project, environment)).live
+        if live is None:
+            return []
+        service = await self.outside.hosting.find(live.slot)
+        if service is None or service.status in ("stopped", "failed"):
+            await self.outside.hosting.deploy(live.slot, project, environment, live.release, live.image)
+        if service is None or service.status != "answering":
+            raise Unavailable(f"slot {live.slot} does not answer yet")
+        await self.outside.hosting.point(project, environment, live.slot, live.release, live.generation)
+        seen = await self.outside.hosting.seen(project, environment)
+        if seen is None or seen.generation != live.generation:
+            raise Unavailable(f"the stable address of {project} {environment} does not answer from {live.slot} yet")
+        row = facts.LiveSeen(live.generation, live.release)
+        await self.streams.add(environment_stream(project, environment), [row])
+        return []

@@ -1,0 +1,161 @@
+"""What people decide: about evidence, about a release, about an environment."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from shared.answers import Answer, Order
+from shared.control.working import again, orders
+from shared.errors import Conflict, NotAllowed, NotFound
+from shared.ports import Outside
+from shared.release import environment, facts, ids, line, state
+from shared.release.notices import CancelAsked, DecisionGiven, EnvironmentAsked
+from shared.streams import Streams, environment_stream, release_stream
+
+
+class Deciding(Struct, frozen=True):
+    """Every decision is one conditional append; whoever is second is told what was first."""
+
+    outside: Outside
+    streams: Streams
+
+    async def decide(self, given: DecisionGiven) -> Answer:
+        """Record a decision about exactly the evidence asked about; a repeat gives the same answer."""
+        while True:
+            stream = await self.streams.read(release_stream(given.release))
+            known = state.fold(stream.facts)
+            turn, asked = _question(known, given)
+            before = known.decided.get(turn, {}).get(given.approver)
+            if before is not None and before.decision != given.decision:
+                raise Conflict(f"{given.approver} decided already: {before.decision} ({before.reason})")
+            if before is None:
+                self._may_decide(known, asked, given)
+                fact = facts.Decided(turn, given.approver, given.decision, given.reason, given.evidence)
+                state.learn(known, fact)
+                try:
+                    await self.streams.append(stream, [fact])
+                except Conflict:
+                    continue
+            return Answer(200, _told(known, given, asked, turn), tuple(again(known)))
+
+    def _may_decide(self, known: state.State, asked: facts.Asked, given: DecisionGiven) -> None:
+        if known.ended is not None:
+            raise Conflict(f"the release ended already as {known.ended.how}: {known.ended.reason}")
+        if line.standing(known) != "ask":
+            raise Conflict("this was decided already; the release is on its way")
+        if given.approver not in asked.approvers:
+            raise NotAllowed(f"{given.approver} was not asked about this release")
+        entry = self.outside.projects.get(known.release.project)
+        authors = {known.release.by, known.code.email if known.code else ""}
+        if given.decision == "approve" and given.approver in authors and not (entry and entry.self_approval):
+            raise NotAllowed(f"{given.approver} made this change, and somebody else must approve it")
+        if self.outside.clock().timestamp() >= asked.expires:
+            raise Conflict("the time to answer is over; open a new release of the same commit")
+
+    async def cancel(self, asked: CancelAsked) -> Answer:
+        """End an open release; what runs for it is stopped when the close is worked on."""
+        while True:
+            stream = await self.streams.read(release_stream(asked.release))
+            known = state.fold(stream.facts)
+            if known.opened is None:
+                raise NotFound(f"there is no release {asked.release}")
+            if known.ended is None:
+                advice = "Open a new release when it is wanted after all"
+                step = line.standing(known) or line.NAMES[-1]
+                if await self._is_live(known):
+                    raise Conflict("it is live already: roll production back instead")
+                ended = facts.ReleaseEnded("cancelled", step, asked.reason, advice, asked.by)
+                state.learn(known, ended)
+                try:
+                    await self.streams.append(stream, [ended])
+                except Conflict:
+                    continue
+            elif known.ended.how != "cancelled":
+                raise Conflict(f"it ended already as {known.ended.how}: {known.ended.reason}")
+            body = {"release": asked.release, "alias": ids.alias(asked.release), "state": "cancelled"}
+            return Answer(200, body, tuple(orders(known, [])))
+
+    async def _is_live(self, known: state.State) -> bool:
+        live = (await self.streams.environment(known.release.project, "production")).live
+        return live is not None and live.release == known.release.release
+
+    async def govern(self, asked: EnvironmentAsked) -> Answer:
+        """Roll an environment back, hold it, or lift its hold; a roll back skips waits and leaves a hold."""
+        if asked.project not in self.outside.projects:
+            raise NotFound(f"there is no project {asked.project} in projects.toml")
+        while True:
+            stream = await self.streams.read(environment_stream(asked.project, asked.environment))
+            new = _governed(environment.fold(stream.facts), asked)
+            try:
+                if new:
+                    await self.streams.append(stream, new)
+            except Conflict:
+                continue
+            return await self._governed(asked, bool(new))
+
+    async def _governed(self, asked: EnvironmentAsked, changed: bool) -> Answer:
+        due = [Order("converge", project=asked.project, environment=asked.environment)]
+        if asked.action == "lift":
+            known = await self.streams.project(asked.project)
+            waiting = [release for release in known.numbered if release not in known.closed]
+            due += [Order("promote", release, 0) for release in waiting]
+        now = await self.streams.environment(asked.project, asked.environment)
+        body: dict[str, Any] = {
+            "project": asked.project,
+            "environment": asked.environment,
+            "changed": changed,
+            "live": ids.alias(now.live.release) if now.live else None,
+            "version": now.live.version if now.live else None,
+            "held": now.held.reason if now.held else None,
+        }
+        return Answer(200 if asked.action != "rollback" else 202, body, tuple(due))
+
+
+def _question(known: state.State, given: DecisionGiven) -> tuple[int, facts.Asked]:
+    if known.opened is None:
+        raise NotFound(f"there is no release {given.release}")
+    for turn, asked in sorted(known.asked.items(), reverse=True):
+        if asked.evidence == given.evidence:
+            if turn != known.round:
+                raise Conflict("production changed since this evidence was sealed; a newer link was sent")
+            return turn, asked
+    raise Conflict("this is not the evidence that was asked about; open the newest link")
+
+
+def _told(known: state.State, given: DecisionGiven, asked: facts.Asked, turn: int) -> dict[str, Any]:
+    agreed = [who.approver for who in known.decided.get(turn, {}).values() if who.decision == "approve"]
+    missing = max(asked.quorum - len(agreed), 0)
+    if given.decision == "reject":
+        message = "Rejected. Production stays as it is."
+    elif missing:
+        message = f"Approved by {given.approver}; {missing} more must agree."
+    else:
+        message = "Approved. It goes into production now."
+    told = {"release": given.release, "alias": ids.alias(given.release), "decision": given.decision}
+    return told | {"approver": given.approver, "evidence": given.evidence, "message": message}
+
+
+def _governed(now: environment.EnvironmentState, asked: EnvironmentAsked) -> list[facts.Fact]:
+    if asked.action == "hold":
+        return [] if now.held else [facts.Held(asked.by, asked.reason)]
+    if asked.action == "lift":
+        return [facts.Lifted(asked.by, asked.reason)] if now.held else []
+    if now.live is None:
+        raise Conflict(f"nothing is live in {asked.environment} of {asked.project}")
+    old = now.ever_live(asked.to) if asked.to else now.before
+    if old is None:
+        raise Conflict(f"{asked.to or 'an older release'} was never live in {asked.environment} of {asked.project}")
+    if old.release == now.live.release:
+        return []
+    back = facts.LiveDecided(
+        generation=now.generation + 1,
+        release=old.release,
+        number=old.number,
+        slot=old.slot,
+        version=old.version,
+        image=old.image,
+        by=asked.by,
+        why="rolled back",
+        evidence=old.evidence,
+    )
+    return [back, facts.Held(asked.by, asked.reason)]

@@ -1,0 +1,114 @@
+"""The desk: every notice, order and look of the patrol comes across it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from shared.answers import Answer, Order
+from shared.control.closing import Closing
+from shared.control.deciding import Deciding
+from shared.control.hearing import Hearing
+from shared.control.opening import Opened, Opening
+from shared.control.patrolling import Patrolling
+from shared.control.reading import Reading
+from shared.control.triggers import Triggers
+from shared.control.working import Working
+from shared.errors import NotUnderstood
+from shared.ports import Outside
+from shared.release import facts, notices
+from shared.release.notices import Notice
+from shared.streams import INBOX, Streams
+
+
+class Control(Struct, frozen=True):
+    """The release controller over one outside; build it with `Control.over`."""
+
+    outside: Outside
+    streams: Streams
+    triggers: Triggers
+    hearing: Hearing
+    working: Working
+    closing: Closing
+    deciding: Deciding
+    patrolling: Patrolling
+    reading: Reading
+    heard: dict[str, str]
+    """When each function last heard an event, since this process started."""
+
+    @staticmethod
+    def over(outside: Outside, locks: dict[str, asyncio.Lock] | None = None) -> "Control":
+        """Return the controller of everything that `outside` reaches; `locks` are those of the process."""
+        streams = Streams(outside.ledger, outside.clock)
+        opening = Opening(outside, streams)
+        return Control(
+            outside=outside,
+            streams=streams,
+            triggers=Triggers(outside, streams, opening),
+            hearing=Hearing(streams),
+            working=Working(outside, streams, {} if locks is None else locks),
+            closing=Closing(outside, streams),
+            deciding=Deciding(outside, streams),
+            patrolling=Patrolling(outside, streams, opening),
+            reading=Reading(outside, streams),
+            heard={},
+        )
+
+    async def take_in(self, told: Sequence[Notice], speaks_for: frozenset[str] | None = None) -> Answer:
+        """Record notices and return what is due; `speaks_for` limits a sender to the projects whose secret it knows."""
+        opened: list[Opened] = []
+        recorded: list[str] = []
+        orders: list[Order] = []
+        for notice in told:
+            match notice:
+                case notices.DecisionGiven():
+                    return await self.deciding.decide(notice)
+                case notices.CancelAsked():
+                    known = await self.reading.release(notice.release)
+                    named = msgspec.structs.replace(notice, release=known.state.release.release)
+                    return await self.deciding.cancel(named)
+                case notices.EnvironmentAsked():
+                    return await self.deciding.govern(notice)
+                case notices.RunHeard() | notices.ModelHeard() | notices.ImageHeard() | notices.ServiceHeard():
+                    orders += await self.hearing.hear(notice)
+                case _:
+                    new, said = await self.triggers.pull(notice, speaks_for)
+                    opened += new
+                    recorded += said
+        orders += [release.order for release in opened if release.order]
+        return Answer(202, {"releases": [new.plain() for new in opened], "recorded": recorded}, tuple(orders))
+
+    async def take_in_event(self, read: Callable[[], Sequence[Notice]], function: str) -> Answer:
+        """Record what an event says; one that can never be used is kept with its reason and acknowledged."""
+        self.heard[function] = self.outside.clock().isoformat(timespec="seconds")
+        try:
+            told = read()
+        except NotUnderstood as error:
+            await self.streams.add(INBOX, [facts.CameIn(function, "event", "refused", str(error))])
+            return Answer()
+        return await self.take_in(told)
+
+    async def work(self, message: str, attempt: str) -> Answer:
+        """Work on one queue message; `attempt` names this delivery, so that a repeat of it is not counted twice."""
+        try:
+            order = msgspec.json.decode(message, type=Order)
+        except msgspec.MsgspecError as error:
+            raise NotUnderstood(f"the order cannot be read ({error}): {message[:200]}") from error
+        if order.step == "close":
+            return Answer(orders=tuple(await self.closing.close(order.release)))
+        if order.step == "converge":
+            return Answer(orders=tuple(await self.closing.converge(order.project, order.environment)))
+        return Answer(orders=tuple(await self.working.work(order, attempt)))
+
+    async def patrol(self) -> Answer:
+        """Look at everything open; return the orders that heal what events missed."""
+        return Answer(orders=tuple(await self.patrolling.patrol()))
+
+    async def give_up(self, message: str) -> Answer:
+        """Park the release whose order ended in the poison queue."""
+        try:
+            order = msgspec.json.decode(message, type=Order)
+        except msgspec.MsgspecError:
+            return Answer()
+        return Answer(orders=tuple(await self.patrolling.park(order)))

@@ -1,0 +1,29 @@
+"""The edge: errors become answers here and nowhere else, and are logged once, as keys and values."""
+
+import logging
+from collections.abc import Awaitable
+
+from shared.answers import Answer
+from shared.errors import SignalboxError, Unavailable
+
+log = logging.getLogger("signalbox")
+
+
+async def answered(work: Awaitable[Answer], **keys: str) -> Answer:
+    """Return what the work answers, or the answer its error becomes."""
+    try:
+        return await work
+    except SignalboxError as error:
+        level = logging.WARNING if isinstance(error, Unavailable) else logging.INFO
+        _log(level, error, keys)
+        return Answer(error.status, {"error": str(error)})
+    except Exception as error:
+        _log(logging.ERROR, error, keys)
+        return Answer(
+            500, {"error": "something broke on our side; it is logged, and the same request may be sent again"}
+        )
+
+
+def _log(level: int, error: Exception, keys: dict[str, str]) -> None:
+    said = " ".join(f"{key}={value!r}" for key, value in keys.items())
+    log.log(level, "%s error=%r", said, error, exc_info=error if level == logging.ERROR else None)

@@ -1,0 +1,92 @@
+"""Opening a release: recorded in its project's stream, marked, opened, and only then answered."""
+
+from contextlib import suppress
+from typing import Any
+
+from msgspec import Struct
+
+from shared.answers import Order
+from shared.errors import Conflict
+from shared.ports import Outside
+from shared.release import chain, facts, ids, line, project, state
+from shared.release.facts import Cause
+from shared.streams import INBOX, Streams, project_stream, release_stream
+
+
+class Opened(Struct, frozen=True):
+    """A release that a trigger leads to; `order` is the step it stands at, None when it has ended."""
+
+    release: str
+    project: str
+    number: int
+    order: Order | None
+
+    def plain(self) -> dict[str, Any]:
+        """Return what a caller is told."""
+        known = {"release": self.release, "alias": ids.alias(self.release)}
+        return known | {"project": self.project, "number": self.number}
+
+
+class Opening(Struct, frozen=True):
+    """Turns a trusted trigger into a release, once."""
+
+    outside: Outside
+    streams: Streams
+
+    async def open(self, name: str, commit: str, ask: str, cause: Cause, by: str, reason: str) -> Opened:
+        """Open the release this trigger computes to, or find it; it takes the project's data version of this moment."""
+        while True:
+            stream = await self.streams.read(project_stream(name))
+            known = project.fold(stream.facts)
+            release = ids.release_id(name, commit, known.data_version, ask)
+            numbered = known.numbered.get(release)
+            if numbered is None:
+                numbered = facts.ReleaseNumbered(release, known.next_number, commit, known.data_version, cause)
+                try:
+                    await self.streams.append(stream, [numbered])
+                except Conflict:
+                    continue
+            return await self._open(name, known, numbered, ask, by, reason)
+
+    async def _open(
+        self, name: str, known: project.ProjectState, numbered: facts.ReleaseNumbered, ask: str, by: str, reason: str
+    ) -> Opened:
+        release = numbered.release
+        if release in known.closed:
+            return Opened(release, name, numbered.number, None)
+        entry = self.outside.projects[name]
+        opened = facts.ReleaseOpened(
+            release=release,
+            project=name,
+            number=numbered.number,
+            commit=numbered.commit,
+            data=numbered.data,
+            blobs=known.data,
+            ask=ask,
+            cause=numbered.cause,
+            by=by,
+            reason=reason,
+            line=line.NAMES,
+            policy=entry.digest,
+            promote_when=entry.policy.promote_when,
+        )
+        marked = chain.encode([opened], "", None)
+        await self.outside.ledger.mark(f"open/{release}", marked)
+        return await self.begin(opened)
+
+    async def begin(self, opened: facts.ReleaseOpened) -> Opened:
+        """Make the first append of a release unless it is there; the open mark holds all it needs."""
+        stream = await self.streams.read(release_stream(opened.release))
+        if not stream.records:
+            fresh = state.fold([opened])
+            with suppress(Conflict):
+                await self.streams.append(stream, [opened, *line.due(fresh)])
+            stream = await self.streams.read(stream.name)
+        known = state.fold(stream.facts)
+        standing = line.standing(known)
+        order = Order(standing, opened.release, line.round_of(known, standing)) if standing else None
+        return Opened(opened.release, opened.project, opened.number, order)
+
+    async def came_in(self, name: str | None, row: facts.CameIn) -> None:
+        """Record what came in and what became of it, in the project's stream or in the inbox."""
+        await self.streams.add(project_stream(name) if name else INBOX, [row])

@@ -1,0 +1,93 @@
+"""The patrol: the same loop with no notice, over the open marks; losing every event costs minutes, not releases."""
+
+import logging
+
+from msgspec import Struct
+
+from shared.answers import Order
+from shared.control.opening import Opening
+from shared.control.working import again
+from shared.errors import Conflict, SignalboxError
+from shared.ports import Outside
+from shared.release import chain, facts, line, state
+from shared.streams import Streams, release_stream
+
+log = logging.getLogger("signalbox")
+
+
+class Patrolling(Struct, frozen=True):
+    """Orders again what every open release stands at, and what no event told about."""
+
+    outside: Outside
+    streams: Streams
+    opening: Opening
+
+    async def patrol(self) -> list[Order]:
+        """Return orders for every open release, for heads that were never pushed to us, and for addresses that lag."""
+        orders: list[Order] = []
+        for name, content in await self.outside.ledger.marks("open/"):
+            orders += await self._open(name.removeprefix("open/"), content)
+        for project in self.outside.projects:
+            orders += await self._head(project)
+            orders += await self._address(project)
+        return orders
+
+    async def _open(self, release: str, content: bytes) -> list[Order]:
+        stream = await self.streams.read(release_stream(release))
+        if not stream.records:
+            (marked,) = chain.decode(f"open/{release}", content).facts
+            assert isinstance(marked, facts.ReleaseOpened)
+            begun = await self.opening.begin(marked)
+            return [begun.order] if begun.order else []
+        known = state.fold(stream.facts)
+        due = line.due(known)
+        if due:
+            try:
+                await self.streams.append(stream, due)
+            except Conflict:
+                return []
+            for fact in due:
+                state.learn(known, fact)
+        return again(known)
+
+    async def _head(self, project: str) -> list[Order]:
+        """Compare the branch head with what was taken in: a git host never sends a lost push again."""
+        entry = self.outside.projects[project]
+        known = await self.streams.project(project)
+        try:
+            tip = await self.outside.repository.tip(entry.repository, entry.branch)
+        except SignalboxError as error:
+            log.warning("project=%r patrol cannot ask the repository: error=%r", project, error)
+            return []
+        if tip is None or any(numbered.commit == tip for numbered in known.numbered.values()):
+            return []
+        if not known.data and entry.data is not None:
+            return []
+        reason = f"branch {entry.branch} stands at {tip[:7]}, which no push told about"
+        new = await self.opening.open(project, tip, "", "push", "", reason)
+        row = facts.CameIn("patrol", f"refs/heads/{entry.branch}", "release", reason, "", new.release)
+        await self.opening.came_in(project, row)
+        return [new.order] if new.order else []
+
+    async def _address(self, project: str) -> list[Order]:
+        production = await self.streams.environment(project, "production")
+        live = production.live
+        if live is None:
+            return []
+        seen = await self.outside.hosting.seen(project, "production")
+        late = seen is None or seen.generation != live.generation or production.seen < live.generation
+        return [Order("converge", project=project, environment="production")] if late else []
+
+    async def park(self, order: Order) -> list[Order]:
+        """Record that a step's order could not be worked on at all, so that people look."""
+        while True:
+            stream = await self.streams.read(release_stream(order.release))
+            known = state.fold(stream.facts)
+            if known.parked or line.standing(known) != order.step:
+                return []
+            reason = "its order failed again and again; the app's log says why"
+            try:
+                await self.streams.append(stream, [facts.Parked(order.step, order.round, reason)])
+                return []
+            except Conflict:
+                continue

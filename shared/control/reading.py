@@ -1,0 +1,109 @@
+"""Reading for people: which release a name means, and everything known of it; nothing is written here."""
+
+import asyncio
+import json
+import re
+from typing import Any
+
+from msgspec import Struct
+
+from shared.errors import Conflict, NotFound
+from shared.ports import Outside
+from shared.release import chain, environment, facts, ids, line, project, state
+from shared.release.known import KnownEnvironment, KnownRelease
+from shared.release.line import outcome
+from shared.streams import Streams, environment_stream, release_stream
+
+ENVIRONMENTS = ("staging", "production")
+
+
+class Reading(Struct, frozen=True):
+    """Reads streams, never a copy of them."""
+
+    outside: Outside
+    streams: Streams
+
+    async def release(self, name: str) -> KnownRelease:
+        """Return the release that an id, an alias, `project#number` or `project@v3` means."""
+        release = name if ids.release_in(name) == name else await self._named(name)
+        stream = await self.streams.read(release_stream(release))
+        if not stream.records:
+            raise NotFound(f"there is no release {name}; list them with GET /api/releases")
+        return self._known(stream)
+
+    def _known(self, stream: chain.Stream) -> KnownRelease:
+        known = state.fold(stream.facts)
+        address = self.outside.hosting.address(known.release.project, "production") if known.opened else ""
+        return KnownRelease(known, stream, address)
+
+    async def releases(self, only: str = "") -> list[KnownRelease]:
+        """Return the releases of a project, or of all, newest first within a project."""
+        if only and only not in self.outside.projects:
+            raise NotFound(f"there is no project {only} in projects.toml")
+        names = [only] if only else list(self.outside.projects)
+        found = [await self.streams.project(name) for name in names]
+        ordered = [release for known in found for release in reversed(known.numbered)]
+        streams = await asyncio.gather(*(self.streams.read(release_stream(release)) for release in ordered))
+        return [self._known(stream) for stream in streams if stream.records]
+
+    async def _named(self, name: str) -> str:
+        numbered = re.fullmatch(r"([a-z][a-z0-9-]*)(#|@v)(\d+)", name)
+        candidates = await self.releases(numbered[1] if numbered else "")
+        meant = [known for known in candidates if _means(known.state, name, numbered)]
+        if len(meant) > 1:
+            several = ", ".join(known.state.release.release for known in meant)
+            raise Conflict(f"{name} may mean several releases: {several}; use the id")
+        if not meant:
+            raise NotFound(f"there is no release {name}; list them with GET /api/releases")
+        return meant[0].state.release.release
+
+    async def environments(self, only: str = "") -> list[KnownEnvironment]:
+        """Return both environments of a project, or of all projects."""
+        if only and only not in self.outside.projects:
+            raise NotFound(f"there is no project {only} in projects.toml")
+        return [
+            await self._environment(name, which)
+            for name in ([only] if only else list(self.outside.projects))
+            for which in ENVIRONMENTS
+        ]
+
+    async def _environment(self, name: str, which: str) -> KnownEnvironment:
+        stream = await self.streams.read(environment_stream(name, which))
+        waiting: tuple[KnownRelease, ...] = ()
+        if which == "production":
+            known = await self.streams.project(name)
+            waiting = tuple(open for open in await self._open(known) if line.standing(open.state) == "ask")
+        address = self.outside.hosting.address(name, which)
+        return KnownEnvironment(name, which, environment.fold(stream.facts), stream, waiting, address)
+
+    async def _open(self, known: project.ProjectState) -> list[KnownRelease]:
+        still = [release for release in known.numbered if release not in known.closed]
+        read = [await self.streams.read(release_stream(release)) for release in still]
+        return [self._known(stream) for stream in read if stream.records]
+
+    async def asked(self, name: str) -> tuple[state.State, dict[str, Any]]:
+        """Return what is known of a release whose evidence is sealed, and that evidence."""
+        return (await self.release(name)).state, json.loads(await self.evidence(name))
+
+    async def evidence(self, name: str) -> bytes:
+        """Return the sealed evidence of the newest round, exactly as it was sealed."""
+        known = (await self.release(name)).state
+        if not known.asked:
+            waits = line.waiting_for(known) or "nothing: it has ended"
+            raise NotFound(f"no evidence is sealed yet; the release waits for {waits}")
+        return await self.outside.artifacts.get(known.asked[max(known.asked)].evidence)
+
+    async def log(self, name: str, step: str) -> str:
+        """Return the log of the job of a step, of its present round."""
+        known = (await self.release(name)).state
+        job = ids.run_name(known.release.release, step, line.round_of(known, step))
+        return await self.outside.jobs.log(job)
+
+
+def _means(known: state.State, name: str, numbered: re.Match[str] | None) -> bool:
+    if numbered is None:
+        return ids.alias(known.release.release) == name
+    if numbered[2] == "#":
+        return known.release.number == int(numbered[3])
+    registered = outcome(known, "register")
+    return isinstance(registered, facts.VersionAdopted) and registered.number == int(numbered[3])

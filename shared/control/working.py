@@ -1,0 +1,155 @@
+"""Working on an order: look first, act only when there is nothing to find, record, and say what is due next."""
+
+import asyncio
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from shared.answers import Order
+from shared.errors import Conflict, StepFailed
+from shared.ports import Outside
+from shared.release import chain, facts, line, state
+from shared.release.facts import Fact
+from shared.steps import LOOKS
+from shared.steps.turn import Ended, Pending, Turn, Wanted
+from shared.streams import Streams, project_stream, release_stream
+
+ATTEMPTS = 5
+"""How often a step may try to make one thing before people are asked to look."""
+
+
+class Working(Struct, frozen=True):
+    """Does one step of one release at a time; `locks` keep one process from racing with itself."""
+
+    outside: Outside
+    streams: Streams
+    locks: dict[str, asyncio.Lock]
+
+    async def work(self, order: Order, attempt: str) -> list[Order]:
+        """Do the step of this order if the release stands there; return the orders that are due now."""
+        async with self.locks.setdefault(order.release, asyncio.Lock()):
+            while True:
+                try:
+                    return await self._work(order, attempt)
+                except Conflict:
+                    continue
+
+    async def _work(self, order: Order, attempt: str) -> list[Order]:
+        stream = await self.streams.read(release_stream(order.release))
+        known = state.fold(stream.facts)
+        if known.ended is not None:
+            return [Order("close", order.release)]
+        standing = line.standing(known)
+        if standing is None or known.parked is not None:
+            return await self.record(stream, known, [])
+        turn_now = line.round_of(known, standing)
+        if standing != order.step or order.round not in (0, turn_now):
+            return []
+        order = Order(standing, order.release, turn_now)
+        try:
+            turn = await self._turn(known, standing)
+            found = await LOOKS[standing](turn)
+            match found:
+                case Ended(facts=outcome):
+                    return await self._ended(stream, known, outcome)
+                case Pending(name=name, waits_for=event):
+                    return await self._pending(stream, known, order, name, event)
+                case Wanted():
+                    return await self._make(stream, known, order, found, attempt)
+        except StepFailed as failure:
+            fact = facts.StepFailed(order.step, order.round, failure.reason, failure.advice, failure.log)
+            return await self._failed(order.release, fact)
+
+    async def _turn(self, known: state.State, step: str) -> Turn:
+        opened = known.release
+        entry = self.outside.projects.get(opened.project)
+        if entry is None:
+            reason = f"project {opened.project} is no longer in projects.toml"
+            raise StepFailed(reason, "Put it back, or cancel the release")
+        return Turn(
+            outside=self.outside,
+            streams=self.streams,
+            state=known,
+            step=step,
+            round=line.round_of(known, step),
+            project=entry,
+            known=await self.streams.project(opened.project),
+            production=await self.streams.environment(opened.project, "production"),
+            now=self.outside.clock(),
+        )
+
+    async def _ended(self, stream: chain.Stream, known: state.State, outcome: tuple[Fact, ...]) -> list[Order]:
+        opened = known.release
+        if any(isinstance(fact, facts.Checked) for fact in outcome):
+            passed = facts.CommitPassed(opened.release, opened.number, opened.commit)
+            await self.streams.add(project_stream(opened.project), [passed])
+        return await self.record(stream, known, outcome)
+
+    async def _pending(
+        self, stream: chain.Stream, known: state.State, order: Order, name: str, event: str
+    ) -> list[Order]:
+        if name not in known.submitted:
+            await self.streams.append(stream, [facts.Submitted(order.step, order.round, name, event)])
+        return []
+
+    async def _make(
+        self, stream: chain.Stream, known: state.State, order: Order, wanted: Wanted, attempt: str
+    ) -> list[Order]:
+        tried = known.attempts.get(wanted.name, set())
+        if attempt not in tried and len(tried) >= ATTEMPTS:
+            reason = f"{len(tried)} attempts at {wanted.name} gave no outcome"
+            return await self.record(stream, known, [facts.Parked(order.step, order.round, reason)])
+        started = facts.StepStarted(order.step, order.round, wanted.name, attempt)
+        await self.streams.append(stream, [*wanted.facts, started])
+        others = await wanted.act() or ()
+        submitted = facts.Submitted(order.step, order.round, wanted.name, wanted.waits_for)
+        await self._submitted(order.release, submitted)
+        if wanted.look_again:
+            return await self._work(order, attempt)
+        return [Order("ask", other, 0) for other in others]
+
+    async def _submitted(self, release: str, fact: facts.Submitted) -> None:
+        """Record that `name` exists, unless its outcome was quicker than this append."""
+        while True:
+            stream = await self.streams.read(release_stream(release))
+            known = state.fold(stream.facts)
+            over = known.ended is not None or (fact.step, fact.round) in known.outcomes
+            if over or fact.name in known.submitted:
+                return
+            try:
+                return await self.streams.append(stream, [fact])
+            except Conflict:
+                continue
+
+    async def _failed(self, release: str, fact: facts.StepFailed) -> list[Order]:
+        stream = await self.streams.read(release_stream(release))
+        return await self.record(stream, state.fold(stream.facts), [fact])
+
+    async def record(self, stream: chain.Stream, known: state.State, learnt: Sequence[Fact]) -> list[Order]:
+        """Append what was learnt and what is due because of it in one piece; return the orders."""
+        for fact in learnt:
+            state.learn(known, fact)
+        due = [] if any(isinstance(fact, facts.ReleaseEnded) for fact in learnt) else line.due(known)
+        if learnt or due:
+            await self.streams.append(stream, [*learnt, *due])
+        for fact in due:
+            state.learn(known, fact)
+        return orders(known, due)
+
+
+def orders(known: state.State, due: Sequence[Fact]) -> list[Order]:
+    """Return the queue messages that facts call for: a step that was ordered, or the close of what has ended."""
+    release = known.release.release
+    if known.ended is not None:
+        return [Order("close", release)]
+    return [Order(fact.step, release, fact.round) for fact in due if isinstance(fact, facts.StepOrdered)]
+
+
+def again(known: state.State) -> list[Order]:
+    """Return the order for the step a release stands at: a repeat is how lost messages heal."""
+    standing = line.standing(known)
+    if known.opened is None or (standing is None and known.ended is None):
+        return []
+    if standing is None:
+        return [Order("close", known.release.release)]
+    return [] if known.parked else [Order(standing, known.release.release, line.round_of(known, standing))]

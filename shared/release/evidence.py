@@ -1,0 +1,62 @@
+"""The evidence: all that a person approves, as one canonical JSON, derived from facts alone.
+
+The same facts always seal to the same bytes, so its SHA-256 names what was approved.
+"""
+
+from typing import Any
+
+import msgspec
+
+from shared.release import facts
+from shared.release.config import Project
+from shared.release.environment import EnvironmentState
+from shared.release.ids import alias, canonical
+from shared.release.line import known
+from shared.release.state import State
+
+
+def collect(state: State, production: EnvironmentState, project: Project) -> dict[str, Any]:
+    """Return the evidence for the present round; every step before `ask` has its outcome."""
+    opened, code = state.release, state.code
+    assert code is not None
+    live = production.live
+    version = known(state, "register", facts.VersionAdopted)
+    checked = known(state, "check", facts.Checked)
+    instead = f" in place of v{live.version}" if live else ", where nothing serves yet"
+    return {
+        "evidence": 1,
+        "question": f"Put {opened.project} v{version.number} into production{instead}?",
+        "release": {"id": opened.release, "alias": alias(opened.release), "number": opened.number},
+        "project": opened.project,
+        "round": state.round,
+        "cause": {"kind": opened.cause, "by": opened.by, "reason": opened.reason},
+        "commit": {"id": opened.commit, "author": code.author, "email": code.email, "message": code.message},
+        "code": code.code,
+        "data": {
+            "version": opened.data,
+            "content": checked.content,
+            "blobs": msgspec.to_builtins(opened.blobs),
+            "rows": checked.rows,
+            "columns": list(checked.columns),
+        },
+        "model": {"name": version.name, "version": version.number, "digest": version.model},
+        "image": known(state, "package", facts.Packaged).image,
+        "replaces": msgspec.to_builtins(live) if live else None,
+        "check": _plain(checked),
+        "train": _plain(known(state, "train", facts.Trained)),
+        "evaluate": _plain(known(state, "evaluate", facts.Evaluated)),
+        "certify": _plain(known(state, "certify", facts.Certified)),
+        "try": _plain(known(state, "try", facts.Tried)),
+        "must_agree": {"approvers": sorted(set(project.approvers)), "quorum": project.quorum},
+        "policy": {"digest": project.digest, "at_opening": opened.policy},
+    }
+
+
+def seal(state: State, production: EnvironmentState, project: Project) -> bytes:
+    """Return the bytes whose SHA-256 names the evidence."""
+    return canonical(collect(state, production, project))
+
+
+def _plain(fact: facts.Fact) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.to_builtins(fact)
+    return plain

@@ -1,0 +1,24 @@
+"""What was read of a release or an environment: the fold beside the stream it came from."""
+
+from msgspec import Struct
+
+from shared.release import chain, environment, state
+
+
+class KnownRelease(Struct, frozen=True):
+    """A release as read; `address` is the stable production address of its project."""
+
+    state: state.State
+    stream: chain.Stream
+    address: str
+
+
+class KnownEnvironment(Struct, frozen=True):
+    """An environment as read, with the releases that wait to get into it."""
+
+    project: str
+    name: str
+    state: environment.EnvironmentState
+    stream: chain.Stream
+    waiting: tuple[KnownRelease, ...]
+    address: str

@@ -1,0 +1,137 @@
+"""What the outside tells us, read and trusted, not yet recorded.
+
+Everything in a notice is a hint: the look decides, the ledger says what is ours.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+Environment = Literal["staging", "production"]
+
+
+class Pushed(Struct, frozen=True):
+    """A git host says that a branch moved; `secret` names the secret that proved the sender."""
+
+    source: str
+    addresses: tuple[str, ...]
+    """Every URL and full name by which the payload calls its repository."""
+    ref: str
+    before: str
+    after: str
+    by: str
+    """E-mail or user name of the pusher as the git host authenticated it; empty when unknown."""
+    message: str
+    delivery: str
+
+
+class Ignored(Struct, frozen=True):
+    """Read and understood, and nothing is to be done: kept with its reason."""
+
+    source: str
+    subject: str
+    reason: str
+    delivery: str
+    addresses: tuple[str, ...] = ()
+
+
+class RunHeard(Struct, frozen=True):
+    """A run ended; `event` is RunCompleted or RunStatusChanged."""
+
+    run: str
+    event: str
+    status: str
+
+
+class ModelHeard(Struct, frozen=True):
+    """A model version was registered; `release` is its property, empty when it has none."""
+
+    name: str
+    version: str
+    release: str
+
+
+class ImageHeard(Struct, frozen=True):
+    """A manifest was pushed to the image registry under a tag."""
+
+    repository: str
+    tag: str
+    digest: str
+
+
+class ServiceHeard(Struct, frozen=True):
+    """A service answers for the first time."""
+
+    service: str
+
+
+class BlobHeard(Struct, frozen=True):
+    """A blob was created or replaced; `etag` is without quotes, `size` in bytes."""
+
+    container: str
+    name: str
+    size: int
+    etag: str
+    sequencer: str
+
+
+class DriftHeard(Struct, frozen=True):
+    """A monitor says that data drifted; `window` names the time it looked at, so that a repeat is the same ask."""
+
+    monitor: str
+    window: str
+    about: str
+
+
+class DecisionGiven(Struct, frozen=True):
+    """A person decided about the evidence they were shown."""
+
+    release: str
+    approver: str
+    decision: Literal["approve", "reject"]
+    reason: str
+    evidence: str
+
+
+class OpenAsked(Struct, frozen=True):
+    """A person wants a release now, of the last commit that passed check; `key` is the Idempotency-Key."""
+
+    project: str
+    by: str
+    reason: str
+    key: str
+
+
+class CancelAsked(Struct, frozen=True):
+    """A person ends a release; what runs for it is stopped."""
+
+    release: str
+    by: str
+    reason: str
+
+
+class EnvironmentAsked(Struct, frozen=True):
+    """A person rolls an environment back, holds it, or lifts the hold; `to` names a release, a version, or nothing."""
+
+    project: str
+    environment: Environment
+    action: Literal["rollback", "hold", "lift"]
+    by: str
+    reason: str
+    to: str = ""
+
+
+Notice = (
+    Pushed
+    | Ignored
+    | RunHeard
+    | ModelHeard
+    | ImageHeard
+    | ServiceHeard
+    | BlobHeard
+    | DriftHeard
+    | DecisionGiven
+    | OpenAsked
+    | CancelAsked
+    | EnvironmentAsked
+)

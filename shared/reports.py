@@ -1,0 +1,195 @@
+"""Reports: derived from facts each time, never stored as truth."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from shared import words
+from shared.errors import NotFound
+from shared.release import chain, facts, ids, line
+from shared.release.known import KnownEnvironment, KnownRelease
+from shared.release.state import OUTCOMES, State
+
+
+def releases(known: Iterable[KnownRelease]) -> dict[str, Any]:
+    """Return releases, in the order given."""
+    return {"releases": [release(each.state, each.address) for each in known]}
+
+
+def release_view(known: KnownRelease, view: str) -> dict[str, Any]:
+    """Return one release, or its timeline; `NotFound` when there is no such view."""
+    if view == "timeline":
+        return {"release": known.state.release.release, "timeline": timeline(known.stream)}
+    if view:
+        raise NotFound(f"there is no view {view} of a release; there are evidence, timeline and log")
+    return release(known.state, known.address)
+
+
+def release(state: State, address: str) -> dict[str, Any]:
+    """Return one release as people and programs read it; `address` is the stable production address."""
+    opened, code = state.release, state.code
+    how = state.ended.how if state.ended else "parked" if state.parked else "open"
+    version = line.outcome(state, "register")
+    return {
+        "release": opened.release,
+        "alias": ids.alias(opened.release),
+        "project": opened.project,
+        "number": opened.number,
+        "commit": opened.commit,
+        "message": code.message if code else opened.reason,
+        "data": opened.data,
+        "cause": opened.cause,
+        "by": opened.by,
+        "state": how,
+        "standing": line.standing(state),
+        "waits_for": line.waiting_for(state),
+        "reason": state.ended.reason if state.ended else "",
+        "advice": state.ended.advice if state.ended else "",
+        "round": state.round,
+        "version": version.number if isinstance(version, facts.VersionAdopted) else None,
+        "steps": [_step(state, step) for step in opened.line],
+        "digests": _digests(state),
+        "address": address if how == "live" else "",
+    }
+
+
+def _step(state: State, step: str) -> dict[str, Any]:
+    turn = (step, line.round_of(state, step))
+    outcome = line.outcome(state, step)
+    row: dict[str, Any] = {"step": step, "state": "waiting", "word": "", "seconds": None, "sentence": ""}
+    if failure := state.failed.get(turn):
+        return row | {"state": "failed", "word": "failed", "sentence": failure.reason, "log": failure.log}
+    stopped = state.ended is not None and state.ended.step == step and state.ended.how != "live"
+    if stopped and state.ended is not None:
+        word = words.word(outcome) if outcome and state.ended.how == "failed" else state.ended.how
+        seconds = getattr(outcome, "seconds", None)
+        return row | {"state": "stopped", "word": word, "seconds": seconds, "sentence": state.ended.reason}
+    if outcome is not None:
+        done = {"state": "passed", "word": words.word(outcome), "seconds": getattr(outcome, "seconds", None)}
+        return row | done | {"sentence": words.sentence(outcome)}
+    if line.standing(state) == step and turn in state.ordered:
+        return row | {"state": "running", "sentence": f"waits for {line.waiting_for(state)}"}
+    return row
+
+
+def _digests(state: State) -> dict[str, str]:
+    trained, packaged = line.outcome(state, "train"), line.outcome(state, "package")
+    return {
+        "commit": state.release.commit,
+        "data": state.release.data,
+        "model": trained.model if isinstance(trained, facts.Trained) else "",
+        "image": packaged.image if isinstance(packaged, facts.Packaged) else "",
+        "evidence": state.asked[max(state.asked)].evidence if state.asked else "",
+    }
+
+
+def timeline(stream: chain.Stream) -> list[dict[str, str]]:
+    """Return every fact of a release in order, with when and in words."""
+    return [
+        {
+            "at": record.at,
+            "fact": facts.kind_of(record.fact),
+            "step": getattr(record.fact, "step", "") or OUTCOMES.get(type(record.fact), ""),
+            "sentence": words.told(record.fact),
+        }
+        for record in stream.records
+    ]
+
+
+def environments(known: Iterable[KnownEnvironment]) -> dict[str, Any]:
+    """Return what is live where, whether it is held, and who is asked about what."""
+    return {"environments": [_environment(each) for each in known]}
+
+
+def _environment(known: KnownEnvironment) -> dict[str, Any]:
+    held = known.state.held
+    return {
+        "project": known.project,
+        "environment": known.name,
+        "live": _staging(known) if known.name == "staging" else _live(known),
+        "held": {"by": held.by, "reason": held.reason, "at": _when(known.stream, held)} if held else None,
+        "waiting": [_waiting(each.state) for each in known.waiting],
+    }
+
+
+def _staging(known: KnownEnvironment) -> dict[str, Any] | None:
+    newest = next(reversed(known.state.slots.values()), None)
+    if newest is None:
+        return None
+    return {"release": newest.release, "alias": ids.alias(newest.release), "version": newest.version}
+
+
+def _live(known: KnownEnvironment) -> dict[str, Any] | None:
+    decided = known.state.live
+    if decided is None:
+        return None
+    return {
+        "release": decided.release,
+        "alias": ids.alias(decided.release),
+        "version": decided.version,
+        "number": decided.number,
+        "since": _when(known.stream, decided),
+        "by": decided.by,
+        "why": decided.why,
+        "image": decided.image,
+        "address": known.address,
+        "generation": decided.generation,
+        "seen": known.state.seen >= decided.generation,
+    }
+
+
+def _waiting(known: State) -> dict[str, Any]:
+    asked = known.asked.get(known.round)
+    decided = known.decided.get(known.round, {})
+    approvers = list(asked.approvers) if asked else []
+    return {
+        "release": known.release.release,
+        "alias": ids.alias(known.release.release),
+        "approvers": approvers,
+        "missing": [who for who in approvers if who not in decided],
+        "quorum": asked.quorum if asked else 0,
+    }
+
+
+def _when(stream: chain.Stream, fact: facts.Fact) -> str:
+    return next((record.at for record in reversed(stream.records) if record.fact is fact), "")
+
+
+def question(state: State, evidence: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """Return what an approver is asked, in the order in which they read it."""
+    asked = state.asked[max(state.asked)]
+    decided = state.decided.get(asked.round, {})
+    claims = [*evidence["certify"]["claims"], *evidence["try"]["claims"]]
+    return {
+        "question": evidence["question"],
+        "release": state.release.release,
+        "alias": ids.alias(state.release.release),
+        "evidence": asked.evidence,
+        "evaluate": evidence["evaluate"],
+        "commit": evidence["commit"],
+        "data": evidence["data"],
+        "model": evidence["model"],
+        "image": evidence["image"],
+        "open_claims": [claim for claim in claims if claim["verdict"] != "certified"],
+        "claims": [claim for claim in claims if claim["verdict"] == "certified"],
+        "try": evidence["try"],
+        "approvers": [
+            {"name": who, "decision": decided[who].decision if who in decided else "", "reason": _reason(decided, who)}
+            for who in asked.approvers
+        ],
+        "quorum": asked.quorum,
+        "until": words.day(asked.expires),
+        "state": _asked_state(state, asked, now),
+    }
+
+
+def _reason(decided: dict[str, facts.Decided], who: str) -> str:
+    return decided[who].reason if who in decided else ""
+
+
+def _asked_state(state: State, asked: facts.Asked, now: datetime) -> str:
+    if state.ended is not None:
+        return f"It ended as {state.ended.how}: {state.ended.reason}."
+    if line.standing(state) != "ask":
+        return "It was approved and is on its way into production."
+    return "" if now.timestamp() < asked.expires else "The time to answer is over."

@@ -1,0 +1,131 @@
+"""check: is the commit ours, can its settings be read, are data and code sound?
+
+Before anything of a commit runs, the configured repository is asked whether it is on the configured branch.
+"""
+
+import msgspec
+from msgspec import Struct
+
+from shared.errors import NotUnderstood, StepFailed
+from shared.ports import Place
+from shared.release import ids
+from shared.release.config import ProjectFile, read_project_file
+from shared.release.facts import Checked, CodeRead, Fact, ReleaseEnded
+from shared.release.state import State
+from shared.steps.snapshot import read_member
+from shared.steps.turn import Ended, Found, Turn, look_at_job, read_result
+
+CHECK_SECONDS = 900
+
+
+class _Result(Struct, frozen=True):
+    tests: int
+    rows: int
+    columns: tuple[str, ...]
+    content: str
+    schema: msgspec.Raw
+    environment: str = ""
+    notes: tuple[str, ...] = ()
+
+
+async def look(turn: Turn) -> Found:
+    """Read the code once, then look at the check job."""
+    name = turn.job_name("check")
+    if turn.state.code is not None:
+        return await _look_at_job(turn, name, ())
+    place = await _place(turn)
+    if stale := _stale(turn, place):
+        return Ended((stale,))
+    snapshot = await turn.outside.repository.snapshot(
+        turn.project.repository, turn.project.branch, turn.release.commit, turn.project.path
+    )
+    settings = _settings(snapshot)
+    code = CodeRead(
+        code=ids.sha256(snapshot),
+        settings=msgspec.json.encode(settings).decode(),
+        author=place.author,
+        email=place.email,
+        message=place.message,
+    )
+    await turn.outside.artifacts.put(snapshot)
+    return await _look_at_job(turn, name, (code,))
+
+
+async def _place(turn: Turn) -> Place:
+    newer = tuple(
+        other.commit
+        for other in turn.known.numbered.values()
+        if other.number > turn.release.number and other.commit != turn.release.commit
+    )
+    older = tuple(
+        other.commit
+        for other in turn.known.numbered.values()
+        if other.number < turn.release.number and other.commit != turn.release.commit
+    )
+    return await turn.outside.repository.place(
+        turn.project.repository, turn.project.branch, turn.release.commit, newer + older
+    )
+
+
+def _stale(turn: Turn, place: Place) -> Fact | None:
+    """A commit that is not on the branch, or older than one taken in, was pushed by nobody now."""
+    commit, branch = turn.release.commit[:7], turn.project.branch
+    if not place.on_branch:
+        reason = f"commit {commit} is not on branch {branch} of the configured repository"
+        return ReleaseEnded("stale", "check", reason, f"Push it to {branch}; nothing else is needed")
+    if turn.release.cause == "push" and place.older_than:
+        reason = f"commit {commit} is older than {place.older_than[0][:7]}, which was taken in already"
+        return ReleaseEnded("stale", "check", reason, "Nothing is to be done: the newer commit is on its way")
+    return None
+
+
+def _settings(snapshot: bytes) -> ProjectFile:
+    text = read_member(snapshot, "signalbox.toml")
+    if text is None:
+        raise StepFailed("there is no signalbox.toml at this commit", "Add one (README, A project) and push again")
+    try:
+        settings = read_project_file(text.decode())
+    except (NotUnderstood, UnicodeDecodeError) as error:
+        raise StepFailed(str(error), "Fix the file and push again; nothing else is needed") from error
+    for key, path in _scripts(settings):
+        if read_member(snapshot, path) is None:
+            advice = "Fix the path or add the file, and push again"
+            raise StepFailed(f'signalbox.toml: {key} = "{path}": no such file at this commit', advice)
+    return settings
+
+
+def _scripts(settings: ProjectFile) -> list[tuple[str, str]]:
+    named = [
+        ("train.script", settings.train.script),
+        ("train.requirements", settings.train.requirements),
+        ("score.script", settings.score.script),
+    ]
+    schema = settings.data.schema.partition(":")[0]
+    return [*named, ("data.schema", schema)] if schema else named
+
+
+async def _look_at_job(turn: Turn, name: str, facts: tuple[CodeRead, ...]) -> Found:
+    known = turn if not facts else msgspec.structs.replace(turn, state=_with_code(turn.state, facts[0]))
+
+    def ended(result: str, seconds: float) -> Checked:
+        read = read_result(result, _Result, name)
+        return Checked(
+            round=turn.round,
+            environment=read.environment,
+            tests=read.tests,
+            rows=read.rows,
+            columns=read.columns,
+            content=read.content,
+            schema=bytes(read.schema).decode(),
+            notes=read.notes,
+            seconds=seconds,
+        )
+
+    file = known.file
+    settings = {"schema": file.data.schema, "tests": list(file.test.paths)}
+    return await look_at_job(turn, name, lambda: known.job("check", name, {}, settings, CHECK_SECONDS), ended, facts)
+
+
+def _with_code(state: State, code: CodeRead) -> State:
+    """Return a copy that knows the code; what was folded stays as it is."""
+    return msgspec.structs.replace(state, code=code)

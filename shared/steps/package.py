@@ -1,0 +1,55 @@
+"""package: model, scoring file and locked dependencies as an image; from here on its digest is what people approve."""
+
+import json
+
+from shared.errors import StepFailed
+from shared.ports import ImageSpec
+from shared.release.facts import Checked, Packaged, Trained, VersionAdopted
+from shared.release.line import known
+from shared.steps.turn import Ended, Found, Pending, Turn, Wanted
+
+
+async def look(turn: Turn) -> Found:
+    """Look the image up by its tag, which is the release id."""
+    opened = turn.release
+    name = f"{opened.project}:{opened.release}"
+    report = await turn.outside.images.find(opened.project, opened.release)
+    if report is None or report.status == "lost":
+
+        async def build() -> None:
+            await turn.outside.images.build(_spec(turn))
+
+        return Wanted(name, "ImagePushed", build)
+    if report.status == "building":
+        return Pending(name, "ImagePushed")
+    if report.status == "failed":
+        raise StepFailed(report.reason, report.advice)
+    return Ended((Packaged(turn.round, report.digest, report.size, report.seconds),))
+
+
+def _spec(turn: Turn) -> ImageSpec:
+    opened, file = turn.release, turn.file
+    checked = known(turn.state, "check", Checked)
+    trained = known(turn.state, "train", Trained)
+    version = known(turn.state, "register", VersionAdopted)
+    assert turn.state.code is not None
+    return ImageSpec(
+        project=opened.project,
+        release=opened.release,
+        version=version.number,
+        code=turn.state.code.code,
+        model=f"job:{trained.job}/model",
+        requirements=file.train.requirements,
+        entry=file.score.script,
+        schema=json.dumps(json.loads(checked.schema) | {"input": file.score.input}, sort_keys=True),
+        provenance={
+            "release": opened.release,
+            "commit": opened.commit,
+            "code": turn.state.code.code,
+            "data": opened.data,
+            "content": checked.content,
+            "model": trained.model,
+            "lock": checked.environment,
+            "version": str(version.number),
+        },
+    )

@@ -1,0 +1,60 @@
+"""Streams of facts over the ledger port: read and verified, appended at the position read."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from shared.ports import Ledger
+from shared.release import chain, environment, project
+from shared.release.facts import Fact
+
+
+class Streams(Struct, frozen=True):
+    """The three kinds of stream, by name; `clock` gives the time that people read."""
+
+    ledger: Ledger
+    clock: Callable[[], datetime]
+
+    async def read(self, name: str) -> chain.Stream:
+        """Read a whole stream; one that does not exist is empty."""
+        return chain.decode(name, await self.ledger.read(name))
+
+    async def append(self, stream: chain.Stream, facts: Sequence[Fact]) -> None:
+        """Append in one piece at the position read; raises `Conflict` when something else came first."""
+        lines = chain.encode(facts, self._now(), stream.head)
+        await self.ledger.append(stream.name, lines, stream.position)
+
+    async def add(self, name: str, facts: Sequence[Fact]) -> None:
+        """Append rows that commute, at whatever position."""
+        await self.ledger.append(name, chain.encode(facts, self._now(), None), None)
+
+    async def project(self, name: str) -> project.ProjectState:
+        """Return what is known of a project."""
+        return project.fold((await self.read(project_stream(name))).facts)
+
+    async def environment(self, name: str, which: str) -> environment.EnvironmentState:
+        """Return what is known of an environment of a project."""
+        return environment.fold((await self.read(environment_stream(name, which))).facts)
+
+    def _now(self) -> str:
+        return self.clock().isoformat(timespec="milliseconds")
+
+
+def release_stream(release: str) -> str:
+    """Return the name of a release's stream."""
+    return f"release/{release}"
+
+
+def project_stream(project: str) -> str:
+    """Return the name of a project's stream."""
+    return f"project/{project}"
+
+
+def environment_stream(project: str, environment: str) -> str:
+    """Return the name of the stream of a project's environment."""
+    return f"environment/{project}/{environment}"
+
+
+INBOX = "inbox"
+"""The stream of what came in and belongs to no project."""

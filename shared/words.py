@@ -1,0 +1,146 @@
+"""Every sentence a person reads about a release, in one place.
+
+A sentence says what happened, to what, and what to do next.
+"""
+
+from datetime import UTC, datetime
+
+from shared.release import facts, gates
+from shared.release.facts import Fact
+from shared.release.ids import alias
+from shared.release.line import known
+from shared.release.state import State
+
+
+def word(outcome: Fact) -> str:
+    """Return the word or two that stand for an outcome in a row of progress."""
+    match outcome:
+        case facts.Checked():
+            return "passed"
+        case facts.Trained():
+            return "trained"
+        case facts.Evaluated(verdict=verdict):
+            return verdict
+        case facts.Certified(claims=claims):
+            return "certified" if all(claim.verdict != "refused" for claim in claims) else "refused"
+        case facts.VersionAdopted(number=number):
+            return f"version {number}"
+        case facts.Packaged():
+            return "packaged"
+        case facts.Staged():
+            return "answering"
+        case facts.Tried():
+            return "passed"
+        case facts.Approved():
+            return "approved"
+        case _:
+            return "live"
+
+
+def sentence(outcome: Fact) -> str:
+    """Return the one thing a person would ask next about an outcome."""
+    match outcome:
+        case facts.Checked():
+            notes = "".join(f"; {note}" for note in outcome.notes)
+            return f"{outcome.tests} tests, {outcome.rows} rows, {len(outcome.columns)} columns{notes}"
+        case facts.Trained():
+            return f"on {outcome.rows} rows, {outcome.holdout_rows} kept away from it; model of {size(outcome.bytes)}"
+        case facts.Evaluated():
+            return gates.compared(outcome)
+        case facts.Certified():
+            important = f"; most important: {', '.join(outcome.important[:3])}" if outcome.important else ""
+            return _claims(outcome.claims) + important
+        case facts.VersionAdopted():
+            return f"{outcome.name} v{outcome.number}, {outcome.model[:19]}…"
+        case facts.Packaged():
+            return f"{outcome.image[:19]}…, {size(outcome.bytes)} of new layers"
+        case facts.Staged():
+            return outcome.url
+        case facts.Tried():
+            return (
+                f"{outcome.golden} golden answers equal, {outcome.bad_inputs} bad inputs refused, "
+                f"p95 {outcome.p95_ms:.3g} ms"
+            )
+        case facts.Approved():
+            return f"by {', '.join(outcome.by)} on {outcome.evidence[:19]}…"
+        case facts.Promoted():
+            return f"{outcome.address} (generation {outcome.generation})"
+        case _:
+            return ""
+
+
+def _claims(claims: tuple[facts.Claim, ...]) -> str:
+    warned = [claim.sentence for claim in claims if claim.verdict != "certified"]
+    return f"{len(claims)} claims" + "".join(f"; {sentence}" for sentence in warned)
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as people say it."""
+    amount = float(count)
+    for unit in ("B", "KB", "MB"):
+        if amount < 1000:
+            return f"{amount:.3g} {unit}"
+        amount /= 1000
+    return f"{amount:.3g} GB"
+
+
+def told(fact: Fact) -> str:
+    """Return what a fact says, for the timeline."""
+    match fact:
+        case facts.ReleaseOpened():
+            return f"opened as #{fact.number} by {fact.cause} ({fact.by or 'nobody named'}): {fact.reason}"
+        case facts.StepOrdered():
+            return f"{fact.step} ordered (round {fact.round})"
+        case facts.StepStarted():
+            return f"{fact.step} begins to make {fact.name}"
+        case facts.Submitted():
+            return f"{fact.step} waits for {fact.waits_for} about {fact.name}"
+        case facts.Heard():
+            return f"{fact.event} heard about {fact.subject} {fact.status}".rstrip()
+        case facts.StepFailed():
+            return f"{fact.step} failed: {fact.reason}"
+        case facts.Parked():
+            return f"{fact.step} is parked: {fact.reason}"
+        case facts.CodeRead():
+            return f"code read: {fact.message.splitlines()[0] if fact.message else ''} ({fact.author} <{fact.email}>)"
+        case facts.ChampionChosen():
+            return f"compared with {alias(fact.release)}" if fact.release else "nothing is live to compare with"
+        case facts.Asked():
+            until = day(fact.expires)
+            return f"{', '.join(fact.approvers)} asked about {fact.evidence[:19]}…, {fact.quorum} must agree by {until}"
+        case facts.Decided():
+            return f"{fact.approver} decided: {fact.decision} ({fact.reason})"
+        case facts.ProductionChanged():
+            return f"production changed to {alias(fact.live)}: round {fact.round} begins"
+        case facts.ReleaseEnded():
+            return f"ended as {fact.how} at {fact.step}: {fact.reason}"
+        case facts.Unknown():
+            return "a fact of a newer version"
+        case _:
+            return f"{word(fact)}: {sentence(fact)}"
+
+
+def day(seconds: int) -> str:
+    """Return a moment as a day in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%d %b %Y")
+
+
+def asking(state: State, asked: facts.Asked, approver: str, link: str) -> tuple[str, str]:
+    """Return subject and text of the message that asks one person."""
+    opened, name = state.release, alias(state.release.release)
+    version = known(state, "register", facts.VersionAdopted).number
+    evaluated = known(state, "evaluate", facts.Evaluated)
+    subject = f"Approve {opened.project} v{version} ({name})?"
+    text = f"""{opened.project} v{version} ({name}, release #{opened.number}) waits for your decision.
+
+Compared with production: {gates.compared(evaluated)}
+Commit: {opened.commit[:7]} {state.code.message.splitlines()[0] if state.code and state.code.message else ""}
+Evidence: {asked.evidence}
+
+Read the evidence and decide (this link is yours alone, {approver}; opening it decides nothing):
+{link}
+
+Answer until {day(asked.expires)};
+{asked.quorum} of {len(asked.approvers)} must agree; nobody answering means that production stays as it is.
+"""
+    return subject, text
