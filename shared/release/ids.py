@@ -7,18 +7,18 @@ import hashlib
 import json
 import re
 
-ADJECTIVES = """
-NOUNS = """
-auk badger bear beaver bison bittern brant crane curlew deer dipper dove duck eagle egret eider elk falcon
-finch fox gannet goose grebe grouse gull hare hawk heron hobby ibis jay kestrel kite knot lark linnet lynx
-marten merlin mole moose newt osprey otter owl petrel pipit plover puffin quail raven robin ruff seal
-shrike skua snipe stork swan swift teal tern thrush wren
-""".split()
-early earnest easy even fair fine firm fond frank free fresh gentle glad golden grand green happy hardy
-honest humble jolly keen kind level light lively loyal lucid mellow merry mild modest neat noble patient
-plain prime proud quick quiet rapid ready royal silver sober steady sunny
-""".split()
-NOUNS = ["auk", "badger", "bear", "beaver", "bison", "bittern", "brant", "crane", "curlew", "deer", "dipper", "dove", "duck", "eagle", "egret", "eider", "elk", "falcon", "finch", "fox", "gannet", "goose", "grebe", "grouse", "gull", "hare", "hawk", "heron", "hobby", "ibis", "jay", "kestrel", "kite", "knot", "lark", "linnet", "lynx", "marten", "merlin", "mole", "moose", "newt", "osprey", "otter", "owl", "petrel", "pipit", "plover", "puffin", "quail", "raven", "robin", "ruff", "seal", "shrike", "skua", "snipe", "stork", "swan", "swift", "teal", "tern", "thrush", "wren"]
+ADJECTIVES = (
+    "able amber ample bold brave brief bright brisk calm civil clean clear clever cool coral crisp dapper deft early "
+    "earnest easy even fair fine firm fond frank free fresh gentle glad golden grand green happy hardy honest humble "
+    "jolly keen kind level light lively loyal lucid mellow merry mild modest neat noble patient plain prime proud "
+    "quick quiet rapid ready royal silver sober steady sunny"
+).split()
+NOUNS = (
+    "auk badger bear beaver bison bittern brant crane curlew deer dipper dove duck eagle egret eider elk falcon finch "
+    "fox gannet goose grebe grouse gull hare hawk heron hobby ibis jay kestrel kite knot lark linnet lynx marten "
+    "merlin mole moose newt osprey otter owl petrel pipit plover puffin quail raven robin ruff seal shrike skua snipe "
+    "stork swan swift teal tern thrush wren"
+).split()
 _RELEASE = re.compile(r"(?<![0-9a-f])[0-9a-f]{20}(?![0-9a-f])")
 
 
