@@ -19,7 +19,7 @@ help: ## what can be made
 setup: .venv/ready ## everything that runs and tests need, in .venv
 
 demo: .venv/ready ## a git push to an approved model in production; YES=1 answers for the approver, PROJECT=dir DATA=dir runs yours
-	@$(PY) -m tools.demo --state $(STATE) $(if $(YES),--yes) $(if $(KEEP),--keep) \
+	@$(PY) -m tools.demo --state $(STATE) $(if $(YES),--yes) \
 	  $(if $(PROJECT),--project '$(PROJECT)') $(if $(DATA),--data '$(DATA)')
 
 test: .venv/ready ## every test; shared/release and shared/sources must be covered wholly

@@ -1,0 +1,206 @@
+"""The `signalbox` command over real HTTP, to a stack that answers as the app does."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli import stand_in
+from tools.cli.app import main
+
+HOUSE = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[stand_in.StandIn]:
+    with stand_in.standing_in(tmp_path / "state") as up:
+        yield up
+
+
+class Said:
+    """What a run of the command printed, and how it exited."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def signalbox(stack: stand_in.StandIn, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Any:
+    def run(*arguments: str) -> Said:
+        monkeypatch.setenv("SIGNALBOX_STATE", str(stack.state))
+        monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.setattr(sys, "argv", ["signalbox", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Said(int(ended.value.code or 0), *capfd.readouterr())
+
+    return run
+
+
+def test_status_shows_one_row_a_project_and_the_next_command(stack: stand_in.StandIn, signalbox: Any) -> None:
+    live = {"release": "r", "alias": "calm-ibis", "version": 3, "number": 3, "since": "2026-01-01T00:00:00+00:00"}
+    waiting = [
+        {"release": "w", "alias": "quick-otter", "approvers": ["ana@x", "bo@x"], "missing": ["ana@x"], "quorum": 2}
+    ]
+    held = {"by": "bo@x", "reason": "rollback after v4", "at": "2026-01-02T09:12:00"}
+    production = {"project": "flights", "environment": "production", "live": live, "held": held, "waiting": waiting}
+    staging = {"project": "flights", "environment": "staging", "live": None, "held": None, "waiting": []}
+    stack.answer(
+        "GET", "environments", {"environments": [{"project": "flights", **one} for one in (staging, production)]}
+    )
+    stack.answer("GET", "releases", {"releases": [stand_in.view()]})
+    said = signalbox("status")
+    assert said.code == 0
+    row = next(line for line in said.out.splitlines() if "flights" in line)
+    assert "v3 calm-ibis" in row
+    assert "HELD production" in row
+    assert "quick-otter: ana@, 1 of 2" in said.out
+    assert "show quiet-heron" in said.out.splitlines()[-1]
+
+
+def test_status_of_an_empty_stack_says_what_to_do(stack: stand_in.StandIn, signalbox: Any) -> None:
+    stack.answer("GET", "environments", {"environments": []})
+    stack.answer("GET", "releases", {"releases": []})
+    said = signalbox("status")
+    assert "No project has a release yet." in said.out
+    assert "git push" in said.out
+
+
+def test_show_tells_every_step_with_its_seconds(stack: stand_in.StandIn, signalbox: Any) -> None:
+    stack.answer("GET", "releases/quiet-heron", stand_in.view())
+    said = signalbox("show", "quiet-heron")
+    assert [step for step in stand_in.STEPS if f"  {step} " not in said.out] == []
+    assert "1.2 s" in said.out
+    assert "a decision of ana" in said.out
+    assert "approve quiet-heron" in said.out
+
+
+def test_a_number_of_a_project_is_a_name_too(stack: stand_in.StandIn, signalbox: Any) -> None:
+    stack.answer("GET", "releases/diabetes%231", stand_in.view())
+    assert signalbox("show", "diabetes#1").code == 0
+
+
+def test_json_is_the_answer_and_nothing_else(stack: stand_in.StandIn, signalbox: Any) -> None:
+    stack.answer("GET", "releases/quiet-heron", stand_in.view())
+    assert json.loads(signalbox("show", "quiet-heron", "--json").out) == stand_in.view()
+
+
+def test_evidence_is_printed_byte_for_byte(stack: stand_in.StandIn, signalbox: Any) -> None:
+    sealed = '{"model":"ä","n":1}'.encode()
+    stack.answer("GET", "releases/quiet-heron/evidence", sealed)
+    assert signalbox("show", "quiet-heron", "--evidence").out.encode() == sealed
+
+
+def test_approve_reads_the_newest_mail_and_names_the_sealed_evidence(stack: stand_in.StandIn, signalbox: Any) -> None:
+    stack.answer("GET", "releases/quiet-heron", stand_in.view())
+    stack.answer("POST", f"approvals/{stand_in.RELEASE}", {"message": "ana@example.org approved."})
+    stack.mail("1-other", "ana@example.org", "sb1.other", release="f" * 20)
+    stack.mail("2-ours", "ana@example.org", "sb1.ours-_.mac")
+    said = signalbox("approve", "quiet-heron", "--reason", "better")
+    assert said.code == 0
+    assert "ana@example.org approved." in said.out
+    posted = stack.asked[-1]
+    assert posted.bearer == "Bearer sb1.ours-_.mac"
+    assert json.loads(posted.body) == {"decision": "approve", "reason": "better", "evidence": "sha256:ee"}
+
+
+def test_reject_says_reject(stack: stand_in.StandIn, signalbox: Any) -> None:
+    stack.answer("GET", "releases/quiet-heron", stand_in.view())
+    stack.answer("POST", f"approvals/{stand_in.RELEASE}", {"message": "rejected"})
+    stack.mail("1", "ana@example.org", "T")
+    assert signalbox("reject", "quiet-heron", "--reason", "worse for the old").code == 0
+    assert json.loads(stack.asked[-1].body)["decision"] == "reject"
+
+
+def test_with_two_approvers_one_must_say_who_one_is(stack: stand_in.StandIn, signalbox: Any) -> None:
+    stack.answer("GET", "releases/quiet-heron", stand_in.view())
+    stack.answer("POST", f"approvals/{stand_in.RELEASE}", {"message": "ok"})
+    stack.mail("1", "ana@example.org", "A")
+    stack.mail("2", "bo@example.org", "B")
+    said = signalbox("approve", "quiet-heron", "--reason", "better")
+    assert said.code == 1
+    assert "--as" in said.err
+    assert signalbox("approve", "quiet-heron", "--reason", "better", "--as", "ana@example.org").code == 0
+    assert stack.asked[-1].bearer == "Bearer A"
+
+
+def test_nobody_can_answer_what_nobody_was_asked(stack: stand_in.StandIn, signalbox: Any) -> None:
+    stack.answer("GET", "releases/quiet-heron", stand_in.view())
+    said = signalbox("approve", "quiet-heron", "--reason", "better")
+    assert said.code == 1
+    assert "Nobody was asked" in said.err
+
+
+def test_what_the_app_refuses_is_told_in_its_own_words(stack: stand_in.StandIn, signalbox: Any) -> None:
+    stack.answer("GET", "releases/heron", {"error": "heron may be quiet-heron or loud-heron."}, status=409)
+    said = signalbox("show", "heron")
+    assert (said.code, said.err) == (1, "heron may be quiet-heron or loud-heron.\n")
+    assert json.loads(signalbox("show", "heron", "--json").out) == {"error": said.err.strip()}
+
+
+def test_logs_are_printed_as_they_are(stack: stand_in.StandIn, signalbox: Any) -> None:
+    stack.answer("GET", "releases/quiet-heron/log", b"[bold]line[/bold]\n")
+    assert signalbox("logs", "quiet-heron", "train").out == "[bold]line[/bold]\n"
+    assert stack.asked[-1].path.endswith("?step=train")
+
+
+def test_data_goes_where_the_operator_says(stack: stand_in.StandIn, signalbox: Any, tmp_path: Path) -> None:
+    (stack.state / "projects.toml").write_text('[projects.flights]\ndata = { container = "lake", prefix = "raw/" }\n')
+    file = tmp_path / "a b.csv"
+    file.write_text("x\n1\n")
+    stack.answers["PUT /data/lake/raw/a%20b.csv"] = (201, {"name": "raw/a b.csv", "size": 4, "etag": "e"})
+    said = signalbox("data", "put", "flights", str(file))
+    assert said.code == 0
+    assert (stack.asked[-1].body, stack.asked[-1].key) == (b"x\n1\n", "F")
+    assert signalbox("data", "put", "trains", str(file)).code == 1
+
+
+def test_a_stack_that_is_down_is_exit_code_3_and_how_to_start_it(stack: stand_in.StandIn, signalbox: Any) -> None:
+    (stack.state / "run.json").unlink()
+    said = signalbox("status")
+    assert said.code == 3
+    assert f"up --state {stack.state}" in said.err
+
+
+def test_a_wrong_use_is_exit_code_2(signalbox: Any) -> None:
+    assert signalbox("show").code == 2
+
+
+def test_the_doctor_finds_what_is_wrong_with_a_stack(stack: stand_in.StandIn, signalbox: Any) -> None:
+    stack.answers["GET /admin/host/status"] = (200, {"state": "Running"})
+    stack.answer(
+        "GET", "health", {"functions": ["on_push"], "failed": {"patrol": "no croniter"}, "settings": ["LIVE_URL"]}
+    )
+    (stack.state / "subscriptions.json").write_text('[{"name": "a", "function": "on_gone", "types": []}]')
+    stack.state.chmod(0o755)
+    said = signalbox("doctor")
+    assert said.code == 1
+    for wrong in ("mode 755", "patrol did not load: no croniter", "LIVE_URL is missing", "on_gone: no such function"):
+        assert wrong in said.out
+
+
+def test_the_doctor_notices_a_run_that_was_killed(stack: stand_in.StandIn, signalbox: Any) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    run = {"host_url": stack.url, "grid_url": stack.url, "pids": {"host": gone.pid}}
+    (stack.state / "run.json").write_text(json.dumps(run))
+    said = signalbox("doctor")
+    assert said.code == 1
+    assert "stale" in said.out
+
+
+def test_the_command_of_this_checkout_runs_from_anywhere(tmp_path: Path) -> None:
+    (tmp_path / "tree/.venv/bin").mkdir(parents=True)
+    for name in ("tools", "shared"):
+        (tmp_path / "tree" / name).symlink_to(HOUSE / name)
+    (tmp_path / "tree/.venv/bin/python").symlink_to(sys.executable)
+    script = tmp_path / "tree/.venv/bin/signalbox"
+    script.write_text((HOUSE / "tools/signalbox.sh").read_text())
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(filter(None, sys.path))}
+    ran = subprocess.run(["sh", script, "--help"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert "approve" in ran.stdout

@@ -1,0 +1,111 @@
+"""The story the demo tells, one chapter a method; every chapter is something a user could do."""
+
+import re
+import time
+
+import httpx
+from rich.console import Console
+
+from tools.cli import mail, rows
+from tools.cli.reach import Reach, command, release_path
+from tools.demo import answer, place
+from tools.demo.place import Place, Trouble
+from tools.demo.watch import View, Watch
+
+
+class Story:
+    """One run of the demo on a stack that is up."""
+
+    def __init__(self, at: Place, stack: Reach, topic_key: str, console: Console, alone: bool) -> None:
+        self.at = at
+        self.stack = stack
+        self.topic_key = topic_key
+        self.console = console
+        self.alone = alone
+
+    def say(self, line: str = "") -> None:
+        """Print one line as it is."""
+        self.console.print(line, soft_wrap=True, markup=False)
+
+    def bring_data(self) -> None:
+        """Upload the data and wait until the app was told of every file."""
+        files = self.at.files
+        for file in files:
+            self.stack.put(self.at.project, file.relative_to(self.at.upload).as_posix(), file)
+        url, headers = f"{self.stack.grid_url}/topics/signalbox/deliveries", {"aeg-sas-key": self.topic_key}
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            with httpx.Client(timeout=10, trust_env=False) as client:
+                told = client.get(url, headers=headers).json()
+            heard = [one for one in told if one["type"].endswith("BlobCreated") and one["state"] == "delivered"]
+            if len({one["subject"] for one in heard}) >= len(files):
+                return
+            time.sleep(0.1)
+        raise Trouble(f"The app was not told of all {len(files)} files within 60 s: {command()} doctor")
+
+    def release(self, commit: str, message: str) -> View:
+        """Push a commit and return the release it opened."""
+        said = place.push(self.at.working)
+        self.say(f'\n  pushed   {commit[:7]}  "{message}"            {said}\n')
+        return Watch(self.stack, self.console).opened(self.at.project, commit)
+
+    def to_production(self, opened: View) -> View:
+        """Follow the first release to the end, with its approval on the way."""
+        watch = Watch(self.stack, self.console)
+        release = opened["release"]
+        view = watch.follow(release, until=lambda view: asks(view) and bool(mail.questions(self.at.state, release)))
+        if asks(view):
+            self.decide(view)
+            view = watch.follow(release, until=lambda view: False)
+        if view["state"] != "live":
+            watch.explain(view)
+            raise Trouble(f"The first push did not reach production: it ended as {view['state']}.")
+        return view
+
+    def decide(self, view: View) -> None:
+        """Show every way to answer; without a person, answer as the approver."""
+        asked = answer.mailed(self.at.state, view["release"])
+        self.say(f"\n{answer.ways(asked, view, self.at.state)}\n")
+        if self.alone:
+            self.say(f"  {answer.approve(asked, view, 'YES=1: the demo answers for the approver')}\n")
+        else:
+            self.say(f"  Waiting for {asked.to}: open the link, or paste one of the lines above in another terminal.\n")
+
+    def not_better(self) -> View:
+        """Push a change that does not make the model better; return the release as it ended."""
+        message = worse(self.at)
+        opened = self.release(place.commit(self.at.working, message), message)
+        watch = Watch(self.stack, self.console)
+        view = watch.follow(opened["release"], until=asks)
+        if view["state"] != "kept":
+            watch.explain(view)
+            raise Trouble(f"The second push should have been kept back as not better; it is {view['state']}.")
+        self.say(f"\n  {view['reason']}\n  {view['advice']}".rstrip())
+        return view
+
+    def closing(self, view: View) -> None:
+        """Show what the first release left: its timeline, its digests, and what to try next."""
+        self.say(f"\nHow {view['alias']} got there:\n")
+        for one in self.stack.get(release_path(view["release"], "/timeline"))["timeline"]:
+            self.say(rows.moment(one))
+        self.say()
+        for name, digest in view["digests"].items():
+            self.say(f"  {name:<9} {digest}")
+        self.say(f"  {'live at':<9} {view['address']}")
+
+
+def asks(view: View) -> bool:
+    """Say whether a release waits for people."""
+    return bool(view["standing"] == "ask")
+
+
+def worse(at: Place) -> str:
+    """Change the working copy so that the model does not get better, and return the commit's message."""
+    script = at.working / at.settings.get("train", {}).get("script", "train.py")
+    text = script.read_text()
+    if found := re.search(r"^ALPHA = .*$", text, re.M):
+        script.write_text(text.replace(found[0], "ALPHA = 10000.0"))
+        return "Ridge, alpha 10000"
+    with (at.working / "README.md").open("a") as readme:
+        readme.write("\n<!-- Nothing that trains has changed. -->\n")
+    return "Say in the README that nothing changed"

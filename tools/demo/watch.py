@@ -1,0 +1,90 @@
+"""Following a release as it goes along its line: rows rewritten in place on a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+
+from tools.cli import rows
+from tools.cli.reach import Reach, Refused, release_path
+from tools.demo.place import Trouble
+
+LOOK_EVERY = 0.2
+# Building an environment from nothing takes minutes on a slow line, and shows as one step that runs.
+PATIENCE = 15 * 60.0
+_OVER = {"passed", "failed", "stopped"}
+
+View = dict[str, Any]
+
+
+class Watch:
+    """Shows one release; what was shown as a plain line is not shown again."""
+
+    def __init__(self, stack: Reach, console: Console) -> None:
+        self._stack = stack
+        self._console = console
+        self._shown: set[tuple[str, str]] = set()
+
+    def opened(self, project: str, commit: str, seconds: float = 30.0) -> View:
+        """Wait for the release of a commit and return it."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            for view in self._stack.get("releases", project=project)["releases"]:
+                if view["commit"] == commit:
+                    return dict(view)
+            time.sleep(LOOK_EVERY)
+        raise Trouble(f"No release was opened for the commit {commit[:7]} within {seconds:g} s.")
+
+    def follow(self, release: str, until: Callable[[View], bool]) -> View:
+        """Show the release until it has ended or `until` says so, and return it as it then is."""
+        if not self._console.is_terminal:
+            return self._look(release, until, self._lines)
+        with Live(console=self._console, auto_refresh=False, vertical_overflow="visible") as live:
+            return self._look(release, until, lambda view: live.update(rows.steps(view), refresh=True))
+
+    def _look(self, release: str, until: Callable[[View], bool], show: Callable[[View], None]) -> View:
+        moved, before = time.monotonic(), None
+        while True:
+            view = self._view(release)
+            show(view)
+            if view["state"] != "open" or until(view):
+                return view
+            now = [(step["step"], step["state"], step["word"]) for step in view["steps"]]
+            if now != before:
+                moved, before = time.monotonic(), now
+            if time.monotonic() - moved > PATIENCE:
+                raise Trouble(f"Nothing has moved for {PATIENCE / 60:g} minutes: it waits for {view['waits_for']}.")
+            time.sleep(LOOK_EVERY)
+
+    def _view(self, release: str) -> View:
+        return dict(self._stack.get(release_path(release)))
+
+    def _lines(self, view: View) -> None:
+        for step in view["steps"]:
+            asks = step["step"] == "ask" and view["standing"] == "ask" and step["sentence"]
+            key = (step["step"], step["state"])
+            if key not in self._shown and (step["state"] in _OVER or asks):
+                self._shown.add(key)
+                self._console.print(rows.line(step), soft_wrap=True, markup=False)
+
+    def explain(self, view: View) -> None:
+        """Show why a release did not get where it should: its reason, what to do, and the end of the log."""
+        self._console.print(f"\n{view['alias']} {view['state']}: {view['reason']}", soft_wrap=True, markup=False)
+        if view["advice"]:
+            self._console.print(f"  {view['advice']}", soft_wrap=True, markup=False)
+        steps = [step["step"] for step in view["steps"] if step["state"] in {"failed", "stopped"}]
+        for step in steps[:1] or [view["standing"]]:
+            self._tail(view["release"], step)
+
+    def _tail(self, release: str, step: str | None, most: int = 25) -> None:
+        if step is None:
+            return
+        try:
+            lines = self._stack.text(release_path(release, "/log"), step=step).splitlines()
+        except Refused as refused:
+            lines = [str(refused)]
+        self._console.print(f"\nThe end of the log of {step}:", markup=False)
+        for line in lines[-most:]:
+            self._console.print(f"  {line}", soft_wrap=True, markup=False)
