@@ -78,26 +78,32 @@ def own_environment() -> dict[str, str]:
     return kept | {name: value for name, value in os.environ.items() if name.upper() in PROXIES}
 
 
-def detach(
-    arguments: Sequence[str],
-    log: Path,
-    environment: Mapping[str, str] | None = None,
-    keep: Sequence[int] = (),
-    stdin: bytes = b"",
-) -> Identity:
-    """Start `python <arguments>` in a session of its own, its output appended to `log`, and return who it is.
+def detach(arguments: Sequence[str], log: Path, keep: Sequence[int] = (), stdin: bytes = b"") -> Identity:
+    """Start `python <arguments>` of this app in a session of its own, its output appended to `log`.
 
     `keep` are descriptors that it inherits, `stdin` is at most what fits in a pipe (64 KiB).
     """
+    return spawn([sys.executable, *arguments], log, own_environment(), ROOT, keep, stdin)
+
+
+def spawn(
+    command: Sequence[str],
+    log: Path,
+    environment: Mapping[str, str],
+    folder: Path,
+    keep: Sequence[int] = (),
+    stdin: bytes = b"",
+) -> Identity:
+    """Start any command in a session of its own and return who it is; see `detach`."""
     log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, *arguments],
+            command,
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
-            cwd=ROOT,
-            env=dict(own_environment() if environment is None else environment),
+            cwd=folder,
+            env=dict(environment),
             start_new_session=True,
             pass_fds=tuple(keep),
         )

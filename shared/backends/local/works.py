@@ -8,7 +8,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -30,15 +30,20 @@ class Worker(Struct, frozen=True):
     since: float
 
 
-def start(folder: Path, spec: bytes, arguments: Sequence[str]) -> None:
-    """Start `python <arguments>` for this folder unless it ended or is at it; what was lost is started again."""
+def start(folder: Path, spec: bytes, arguments: Sequence[str], again: Callable[[], bool] = lambda: False) -> None:
+    """Start `python <arguments>` for this folder unless it ended or is at it; what was lost is started again.
+
+    What ended is done again only when `again` says so; it is asked while nobody else can start it.
+    """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle = take_lock(folder / "lock", 0.0 if state_of(folder) == "running" else 1.0)
     if handle is None:
         return
     try:
         if (folder / "status.json").exists():
-            return
+            if not again():
+                return
+            (folder / "status.json").unlink()
         if not (folder / "spec.json").exists():
             write_durably(folder / "spec.json", spec)
         who = detach(arguments, folder / "runner.log", keep=(handle,))
@@ -94,7 +99,7 @@ def end(folder: Path, status: bytes) -> bool:
     for _ in range(3):
         if state_of(folder) in ("absent", "ended"):
             return False
-        _stop_worker(folder)
+        stop_worker(folder)
         handle = take_lock(folder / "lock", 2.0)
         # Without the lock it was started again meanwhile.
         if handle is not None:
@@ -105,15 +110,8 @@ def end(folder: Path, status: bytes) -> bool:
     raise Unavailable(f"{folder.name} is started again and again by another process; its end is tried later")
 
 
-def _end_now(folder: Path, status: bytes) -> bool:
-    if (folder / "status.json").exists():
-        return False
-    end_script(folder)
-    write_durably(folder / "status.json", status)
-    return True
-
-
-def _stop_worker(folder: Path) -> None:
+def stop_worker(folder: Path) -> None:
+    """Ask the process that does the work to end, and end it when it does not."""
     worker = worker_of(folder)
     if worker is None or not is_alive(worker.who):
         return
@@ -122,6 +120,19 @@ def _stop_worker(folder: Path) -> None:
     if not _ended_or_told(folder, worker.who):
         kill_group(worker.who)
         ended_within(worker.who, CANCEL_SECONDS)
+
+
+def rewrite_end(folder: Path, status: bytes) -> None:
+    """Put another end in place of the one that was written."""
+    write_durably(folder / "status.json", status)
+
+
+def _end_now(folder: Path, status: bytes) -> bool:
+    if (folder / "status.json").exists():
+        return False
+    end_script(folder)
+    write_durably(folder / "status.json", status)
+    return True
 
 
 def _ended_or_told(folder: Path, who: Identity) -> bool:
