@@ -28,4 +28,4 @@ async def look(turn: Turn) -> Found:
         }
         await turn.outside.registry.register(name, release, f"job:{trained.job}/model", properties)
 
-    return Wanted(f"{name}:{release}", "ModelRegistered", register)
+    return Wanted(f"{name}@{release}", "ModelRegistered", register)

@@ -1,0 +1,409 @@
+"""The only model of the outside, written once: a git host, compute, registries, services, people and a clock.
+
+Everything it does is at once and in memory; what it raises as events waits in `events` until a test delivers it,
+in any order and as often as the test likes.
+"""
+
+import asyncio
+import io
+import json
+import random
+import tarfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from shared.answers import Answer, Order
+from shared.backends.memory import MemoryArtifacts, MemoryLedger
+from shared.control import Control
+from shared.errors import NotFound, Unavailable
+from shared.ports import (
+    ImageReport,
+    ImageSpec,
+    JobReport,
+    JobSpec,
+    ModelVersion,
+    Outside,
+    Place,
+    Seen,
+    Service,
+)
+from shared.release import ids, notices
+from shared.release.config import Project, read_projects
+from shared.release.facts import CameIn
+from shared.release.notices import Notice
+from shared.release.project import ProjectState
+from shared.release.state import State
+from shared.streams import INBOX
+
+KEY = b"a key that signs approval links"
+SETTINGS = '[data]\ntarget = "price"\n[evaluate]\nmetric = "rmse"\n'
+PROJECTS = """
+[projects.houses]
+repository = "https://git.example.org/acme/houses.git"
+secrets = ["HOUSES_PUSH"]
+approvers = ["ana@example.org", "bo@example.org"]
+drift_monitors = ["houses-monitor"]
+data = { container = "houses", prefix = "in/" }
+"""
+MODEL = "sha256:" + "a" * 64
+RESULTS: dict[str, dict[str, Any]] = {
+    "check": {
+        "tests": 3,
+        "rows": 100,
+        "columns": ["rooms", "price"],
+        "content": "sha256:" + "c" * 64,
+        "schema": {"columns": [], "order": ["rooms"]},
+        "environment": "sha256:" + "e" * 64,
+    },
+    "train": {"rows": 80, "holdout_rows": 20, "model": {"digest": MODEL, "bytes": 1200}, "labels": {"r2": 0.4}},
+    "evaluate": {"verdict": "first", "metric": "rmse", "rows": 20, "candidate": 3.5},
+    "certify": {
+        "claims": [{"name": "noise", "verdict": "certified", "sentence": "noise of 1 % costs 0.2 %"}],
+        "important": ["rooms"],
+    },
+    "try": {"golden": 20, "bad_inputs": 12, "p95_ms": 4.0, "claims": []},
+}
+
+
+def commit(letter: str) -> str:
+    """Return a commit id that is easy to tell from others."""
+    return letter * 40
+
+
+def snapshot(files: Mapping[str, str]) -> bytes:
+    """Return files as a snapshot tar."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, text in sorted(files.items()):
+            member = tarfile.TarInfo(name)
+            member.size = len(text.encode())
+            archive.addfile(member, io.BytesIO(text.encode()))
+    return out.getvalue()
+
+
+FILES = {"signalbox.toml": SETTINGS, "train.py": "", "score.py": "", "requirements.txt": ""}
+
+
+@dataclass
+class World:
+    """One outside. `submitted`, `registered`, `built` and `deployed` count what was really made."""
+
+    projects: dict[str, Project] = field(default_factory=lambda: dict(read_projects(PROJECTS).projects))
+    now: datetime = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
+    ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    artifacts: MemoryArtifacts = field(default_factory=MemoryArtifacts)
+    branch: list[str] = field(default_factory=list)
+    files: dict[str, dict[str, str]] = field(default_factory=dict)
+    results: dict[str, dict[str, Any]] = field(default_factory=lambda: json.loads(json.dumps(RESULTS)))
+    failing: dict[str, str] = field(default_factory=dict)
+    silent: set[str] = field(default_factory=set)
+    """Events of these types are never raised."""
+    running: set[str] = field(default_factory=set)
+    """Kinds of job that do not end by themselves."""
+    losing: set[str] = field(default_factory=set)
+    """Kinds of job whose process is gone without a result each time."""
+    away: set[str] = field(default_factory=set)
+    """Ports that cannot be asked now."""
+    jobs: dict[str, JobReport] = field(default_factory=dict)
+    specs: dict[str, JobSpec] = field(default_factory=dict)
+    versions: list[ModelVersion] = field(default_factory=list)
+    images: dict[str, ImageReport] = field(default_factory=dict)
+    services: dict[str, Service] = field(default_factory=dict)
+    routes: dict[str, tuple[str, Seen]] = field(default_factory=dict)
+    outbox: dict[tuple[str, str], str] = field(default_factory=dict)
+    events: list[Notice] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
+    deliveries: int = 0
+
+    def __post_init__(self) -> None:
+        self.control = self.restart()
+
+    def restart(self) -> Control:
+        """Return a controller that remembers nothing but the ledger, as after a crash."""
+        self.control = Control.over(
+            Outside(
+                ledger=self.ledger,
+                artifacts=self.artifacts,
+                repository=_Repository(self),
+                jobs=_Jobs(self),
+                registry=_Registry(self),
+                images=_Images(self),
+                hosting=_Hosting(self),
+                notifier=_Notifier(self),
+                projects=self.projects,
+                clock=lambda: self.now,
+                approval_key=KEY,
+                public_url="https://signalbox.example.org",
+            )
+        )
+        return self.control
+
+    # What people and platforms do.
+
+    def commit(self, letter: str, files: Mapping[str, str] | None = None) -> str:
+        """Add a commit to the branch."""
+        self.branch.append(commit(letter))
+        self.files[commit(letter)] = dict(FILES if files is None else files)
+        return commit(letter)
+
+    def push(self, letter: str, files: Mapping[str, str] | None = None, by: str = "dee@example.org") -> str:
+        """Commit, and tell about it; return the release id."""
+        new = self.commit(letter, files)
+        return self.tell_push(new, by)
+
+    def tell_push(self, new: str, by: str = "dee@example.org", ref: str = "refs/heads/main") -> str:
+        """Tell about a push; return the release id, or nothing when none was opened."""
+        address = "https://git.example.org/acme/houses"
+        answer = self.take_in(notices.Pushed("github", (address,), ref, "0" * 40, new, by, "a change", "delivery"))
+        return answer.body["releases"][0]["release"] if answer.body["releases"] else ""
+
+    def data(self, name: str = "in/january.csv", etag: str = "1") -> Answer:
+        """Let a blob arrive."""
+        return self.take_in(notices.BlobHeard("houses", name, 100, etag, etag.zfill(20)))
+
+    def decide(self, release: str, who: str = "ana@example.org", decision: str = "approve") -> Answer:
+        """Let a person decide about the newest evidence."""
+        asked = self.state(release).asked
+        evidence = asked[max(asked)].evidence
+        return self.take_in(notices.DecisionGiven(release, who, decision, "because", evidence))  # type: ignore[arg-type]
+
+    def take_in(self, notice: Notice) -> Answer:
+        """Give one notice to the controller and keep the orders it makes."""
+        answer = asyncio.run(self.control.take_in([notice]))
+        self.orders += answer.orders
+        return answer
+
+    def raise_event(self, kind: str, notice: Notice) -> None:
+        """Let the platform raise an event."""
+        if kind not in self.silent:
+            self.events.append(notice)
+
+    def reach(self, port: str) -> None:
+        """Fail like a service that cannot be asked, when it cannot."""
+        if port in self.away:
+            raise Unavailable(f"{port} is away")
+
+    # How time goes on.
+
+    def work(self, order: Order) -> None:
+        """Deliver one order as the queue does."""
+        self.deliveries += 1
+        answer = asyncio.run(self.control.work(order.text(), f"message-{self.deliveries}:1"))
+        self.orders += answer.orders
+
+    def run(self, shuffle: random.Random | None = None, twice: bool = False, limit: int = 2000) -> None:
+        """Deliver orders and events until there are none; shuffled or twice when asked for."""
+        for _ in range(limit):
+            if not self.orders and not self.events:
+                return
+            waiting: list[Order | Notice] = [*self.orders, *self.events]
+            chosen = shuffle.choice(waiting) if shuffle else waiting[0]
+            self._take(chosen)
+            for _again in range(2 if twice else 1):
+                if isinstance(chosen, Order):
+                    self.work(chosen)
+                else:
+                    self.take_in(chosen)
+        raise AssertionError("the world never comes to rest")
+
+    def run_one(self) -> None:
+        """Deliver the first order or event."""
+        waiting: list[Order | Notice] = [*self.orders, *self.events]
+        self._take(waiting[0])
+        if isinstance(waiting[0], Order):
+            self.work(waiting[0])
+        else:
+            self.take_in(waiting[0])
+
+    def run_unless_away(self) -> None:
+        """Deliver what there is; an order that meets a service that is away is lost, as after its last delivery."""
+        while self.orders or self.events:
+            with suppress(Unavailable):
+                self.run_one()
+
+    def _take(self, chosen: Order | Notice) -> None:
+        (self.orders if isinstance(chosen, Order) else self.events).remove(chosen)  # type: ignore[arg-type]
+
+    def patrol(self) -> None:
+        """Let the patrol look once, and keep its orders."""
+        self.orders += asyncio.run(self.control.patrol()).orders
+
+    def wait(self, **time: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(**time)
+
+    # What is known.
+
+    def state(self, release: str) -> State:
+        """Return what the ledger knows of a release."""
+        return asyncio.run(self.control.reading.release(release)).state
+
+    def ended(self, release: str) -> str:
+        """Return how a release ended, or where it stands."""
+        known = self.state(release)
+        return known.ended.how if known.ended else "open"
+
+    def state_of_project(self) -> ProjectState:
+        """Return what the ledger knows of the project."""
+        return asyncio.run(self.control.streams.project("houses"))
+
+    def ledger_bytes(self, stream: str) -> bytes:
+        """Return a stream as it is kept."""
+        return asyncio.run(self.ledger.read(stream))
+
+    def inbox(self) -> list[str]:
+        """Return why each thing in the inbox was not used."""
+        read = asyncio.run(self.control.streams.read(INBOX)).facts
+        return [fact.reason for fact in read if isinstance(fact, CameIn)]
+
+    def live(self) -> str:
+        """Return the release that the stable production address answers from."""
+        return self.routes["houses/production"][1].release if "houses/production" in self.routes else ""
+
+
+@dataclass
+class _Repository:
+    world: World
+
+    async def place(self, url: str, branch: str, commit: str, others: tuple[str, ...] = ()) -> Place:
+        self.world.reach("repository")
+        line = self.world.branch
+        if commit not in line:
+            return Place(on_branch=False, tip=line[-1] if line else "")
+        newer = tuple(other for other in others if other in line and line.index(other) > line.index(commit))
+        return Place(True, line[-1], "Dee", "dee@example.org", f"change {commit[:2]}", newer)
+
+    async def snapshot(self, url: str, branch: str, commit: str, path: str) -> bytes:
+        self.world.reach("repository")
+        return snapshot(self.world.files[commit])
+
+    async def tip(self, url: str, branch: str) -> str | None:
+        self.world.reach("repository")
+        return self.world.branch[-1] if self.world.branch else None
+
+
+@dataclass
+class _Jobs:
+    world: World
+
+    async def find(self, name: str) -> JobReport | None:
+        self.world.reach("jobs")
+        return self.world.jobs.get(name)
+
+    async def submit(self, spec: JobSpec) -> None:
+        self.world.reach("jobs")
+        known = self.world.jobs.get(spec.name)
+        if known is not None and known.status != "lost":
+            return
+        self.world.specs[spec.name] = spec
+        self.world.jobs[spec.name] = JobReport("lost" if spec.step in self.world.losing else "running")
+        if spec.step not in self.world.running | self.world.losing:
+            self.end(spec.name)
+
+    def end(self, name: str) -> None:
+        """Let a running job end, as its kind ends in this world."""
+        spec = self.world.specs[name]
+        if reason := self.world.failing.get(spec.step):
+            self.world.jobs[name] = JobReport("failed", 1.0, reason, "Mend it and push again")
+            self.world.raise_event("RunStatusChanged", notices.RunHeard(name, "RunStatusChanged", "Failed"))
+            return
+        self.world.jobs[name] = JobReport("completed", 1.0, result=json.dumps(self.world.results[spec.kind]))
+        self.world.raise_event("RunCompleted", notices.RunHeard(name, "RunCompleted", "Completed"))
+
+    async def cancel(self, name: str) -> None:
+        known = self.world.jobs.get(name)
+        if known and known.status == "running":
+            self.world.jobs[name] = JobReport("cancelled", 1.0, "was cancelled")
+            self.world.raise_event("RunStatusChanged", notices.RunHeard(name, "RunStatusChanged", "Canceled"))
+
+    async def log(self, name: str) -> str:
+        if name not in self.world.jobs:
+            raise NotFound(f"there is no job {name}")
+        return f"log of {name}"
+
+
+@dataclass
+class _Registry:
+    world: World
+
+    async def find(self, name: str, release: str) -> list[ModelVersion]:
+        self.world.reach("registry")
+        return [version for version in self.world.versions if (version.name, version.release) == (name, release)]
+
+    async def register(self, name: str, release: str, source: str, properties: Mapping[str, str]) -> None:
+        self.world.reach("registry")
+        number = 1 + sum(version.name == name for version in self.world.versions)
+        if not await self.find(name, release):
+            self.world.versions.append(ModelVersion(name, number, MODEL, release))
+            self.world.raise_event("ModelRegistered", notices.ModelHeard(name, str(number), release))
+
+
+@dataclass
+class _Images:
+    world: World
+
+    async def find(self, project: str, release: str) -> ImageReport | None:
+        self.world.reach("images")
+        return self.world.images.get(f"{project}:{release}")
+
+    async def build(self, spec: ImageSpec) -> None:
+        self.world.reach("images")
+        name = f"{spec.project}:{spec.release}"
+        if name in self.world.images:
+            return
+        digest = ids.sha256(ids.canonical([spec.code, spec.model, spec.version]))
+        if reason := self.world.failing.get("package"):
+            self.world.images[name] = ImageReport("failed", reason=reason)
+            return
+        self.world.images[name] = ImageReport("pushed", digest, 1.0, 3000)
+        self.world.raise_event("ImagePushed", notices.ImageHeard(spec.project, spec.release, digest))
+
+
+@dataclass
+class _Hosting:
+    world: World
+
+    async def find(self, slot: str) -> Service | None:
+        self.world.reach("hosting")
+        return self.world.services.get(slot)
+
+    async def deploy(self, slot: str, project: str, environment: str, release: str, image: str) -> None:
+        self.world.reach("hosting")
+        known = self.world.services.get(slot)
+        if known is not None and known.status not in ("stopped", "failed"):
+            return
+        if reason := self.world.failing.get(environment):
+            self.world.services[slot] = Service(slot, "failed", image, log=reason)
+            return
+        self.world.services[slot] = Service(slot, "answering", image, f"http://{slot}.example.org/score", 1.0)
+        self.world.raise_event("ModelDeployed", notices.ServiceHeard(slot))
+
+    async def stop(self, slot: str) -> None:
+        if known := self.world.services.get(slot):
+            self.world.services[slot] = Service(slot, "stopped", known.image)
+
+    async def point(self, project: str, environment: str, slot: str, release: str, generation: int) -> None:
+        self.world.reach("address")
+        present = self.world.routes.get(f"{project}/{environment}")
+        if present is None or present[1].generation <= generation:
+            self.world.routes[f"{project}/{environment}"] = (slot, Seen(release, generation))
+
+    async def seen(self, project: str, environment: str) -> Seen | None:
+        self.world.reach("address")
+        present = self.world.routes.get(f"{project}/{environment}")
+        return present[1] if present and self.world.services[present[0]].status == "answering" else None
+
+    def address(self, project: str, environment: str) -> str:
+        return f"https://live.example.org/{project}/{environment}/score"
+
+
+@dataclass
+class _Notifier:
+    world: World
+
+    async def notify(self, name: str, to: str, subject: str, text: str) -> None:
+        self.world.reach("notifier")
+        self.world.outbox.setdefault((name, to), text)
