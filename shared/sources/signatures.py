@@ -40,9 +40,7 @@ def matching_password(authorization: str, secrets: Iterable[Secret]) -> list[Sec
         decoded = base64.b64decode(credentials.strip().encode("ascii", "replace"), validate=True)
     except ValueError:
         return []
-    _, separator, password = decoded.partition(b":")
-    if not separator:
-        return []
+    password = decoded.partition(b":")[2]
     return [secret for secret in secrets if secret.value and hmac.compare_digest(password, secret.value)]
 
 

@@ -24,7 +24,8 @@ def hidden_in(text: str, allowed: str = "") -> str:
 
 def shown(text: str, limit: int = 2000) -> str:
     """Return text for the eye: lines kept, hidden characters stripped, cut at `limit` characters."""
-    lines = text.replace("\r\n", "\n")
+    # Twice the limit is enough to look at: nobody is made to wait by a message of megabytes.
+    lines = text[: 2 * limit].replace("\r\n", "\n")
     return "".join(each for each in lines if not hidden_in(each, "\n\t")).strip()[:limit]
 
 

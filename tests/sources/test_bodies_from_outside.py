@@ -15,7 +15,7 @@ documents = st.dictionaries(
     st.recursive(
         st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.text(),
         lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-        max_leaves=20,
+        max_leaves=10,
     ),
 )
 
@@ -52,7 +52,7 @@ def test_a_body_that_arrived_needs_no_header_and_an_empty_one_that_says_so_is_le
     length_checked({"content-length": "0"}, b"")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(documents)
 def test_an_object_reads_as_json_reads_it(document: dict[str, object]):
     assert read_json(json.dumps(document).encode()) == document

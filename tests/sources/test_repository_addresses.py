@@ -63,6 +63,7 @@ def test_two_ways_of_writing_one_repository_are_the_same(address: str, configure
         ("file://elsewhere/srv/git/diabetes.git", FOLDER),
         ("srv/git/diabetes", FOLDER),
         ("file:///srv/git/x/../diabetes.git", FOLDER),
+        ("git@ssh.dev.azure.com:v2/heronworks/Air%20Traffic/flight-delays", AZURE),
         ("https://git.example.org/v3/a/b", "https://dev.azure.com/v3/a/b"),
         ("", GITHUB),
         (GITHUB, ""),

@@ -226,6 +226,7 @@ def test_a_decision_has_a_length_and_a_limit():
         {"Origin": "https://signalbox.example.org:8443", "Host": "signalbox.example.org"},
         {"Origin": "https://evil.example.org", "Host": "signalbox.example.org", "Sec-Fetch-Site": "same-origin"},
         {"Origin": "https://signalbox.example.org"},
+        {"Origin": "nonsense"},
         {"Origin": "null", "Host": "null"},
         {"Origin": "null", "Host": "signalbox.example.org", "Sec-Fetch-Site": "cross-site"},
         {"Origin": "nonsense", "Host": "signalbox.example.org"},
