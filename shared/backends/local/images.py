@@ -40,12 +40,16 @@ class LocalImages:
         state = works.state_of(folder)
         if state == "ended":
             return msgspec.json.decode((folder / "status.json").read_bytes(), type=ImageReport)
+        if state == "running":
+            return ImageReport("building")
         tagged = Layout(self._state / "images" / project).tagged(release)
         if tagged is not None:
             return ImageReport("pushed", tagged.digest)
-        if state == "lost":
-            return ImageReport("lost", reason=f"the process that built {project}:{release} is gone")
-        return ImageReport("building") if state == "running" else None
+        return (
+            ImageReport("lost", reason=f"the process that built {project}:{release} is gone")
+            if state == "lost"
+            else None
+        )
 
     def _build(self, spec: ImageSpec) -> None:
         folder = build_folder(self._state, spec.project, spec.release)

@@ -48,7 +48,7 @@ class Unpacked(Struct, frozen=True):
 class _Hashing:
     """A file whose bytes are digested as they pass."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes] | gzip.GzipFile) -> None:
         self._file, self._hash, self.size = file, hashlib.sha256(), 0
 
     def write(self, content: bytes) -> int:
