@@ -12,7 +12,7 @@ bp = func.Blueprint()
 
 
 # Function level: whoever may change production without an approval has a key of their own.
-@bp.route(route="environments/{project?}/{environment?}", methods=["GET", "POST"], auth_level=func.AuthLevel.FUNCTION)
+@bp.route(route="environments/{*path}", methods=["GET", "POST"], auth_level=func.AuthLevel.FUNCTION)
 @bp.queue_output(arg_name="orders", queue_name="steps", connection="AzureWebJobsStorage")
 async def environments(req: func.HttpRequest, orders: func.Out[typing.List[str]]) -> func.HttpResponse:  # noqa: UP006
     """Somebody asks what is live, or changes it."""
@@ -24,12 +24,12 @@ async def environments(req: func.HttpRequest, orders: func.Out[typing.List[str]]
 
 
 async def _govern(req: func.HttpRequest) -> Answer:
-    project, environment = req.route_params.get("project", ""), req.route_params.get("environment", "")
+    project, _, environment = req.route_params.get("path", "").strip("/").partition("/")
     return await wiring.control().take_in(
         [people.environment_request(project, environment, req.headers, req.get_body())]
     )
 
 
 async def _show(req: func.HttpRequest) -> Answer:
-    known = await wiring.control().reading.environments(req.route_params.get("project", ""))
+    known = await wiring.control().reading.environments(req.route_params.get("path", "").strip("/"))
     return Answer(body=reports.environments(known))

@@ -13,11 +13,11 @@ bp = func.Blueprint()
 
 
 # Function level: programs and the command line have a key, people decide by their own token elsewhere.
-@bp.route(route="releases/{release?}/{view?}", methods=["GET", "POST"], auth_level=func.AuthLevel.FUNCTION)
+@bp.route(route="releases/{*path}", methods=["GET", "POST"], auth_level=func.AuthLevel.FUNCTION)
 @bp.queue_output(arg_name="orders", queue_name="steps", connection="AzureWebJobsStorage")
 async def releases(req: func.HttpRequest, orders: func.Out[typing.List[str]]) -> func.HttpResponse:  # noqa: UP006
     """Somebody asks about releases, opens one, or cancels one."""
-    name, view = req.route_params.get("release", ""), req.route_params.get("view", "")
+    name, _, view = req.route_params.get("path", "").strip("/").partition("/")
     work = _ask(req, name, view) if req.method == "POST" else _show(req, name, view)
     answer = await answered(work, function="releases")
     orders.set(answer.messages())

@@ -6,8 +6,8 @@ from shared.control.opening import Opened, Opening
 from shared.errors import Conflict, NotFound
 from shared.ports import Outside
 from shared.release import facts, project
+from shared.release.addresses import same_repository
 from shared.release.notices import BlobHeard, DriftHeard, Ignored, Notice, OpenAsked, Pushed
-from shared.sources.addresses import same_repository
 from shared.streams import Streams, project_stream
 
 Pulled = tuple[list[Opened], list[str]]

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from shared.errors import NotTrusted
+from shared.release.addresses import same_repository
 from shared.release.notices import Notice
 from shared.sources import azure_devops, github
-from shared.sources.addresses import same_repository
 from shared.sources.bodies import header, length_checked
 from shared.sources.signatures import Secret
 
