@@ -13,7 +13,9 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     data = load_diabetes(scaled=False)
     lines = [",".join([*data.feature_names, "target"])]
-    lines += [",".join(f"{value:g}" for value in (*row, target)) for row, target in zip(data.data, data.target, strict=True)]
+    lines += [
+        ",".join(f"{value:g}" for value in (*row, target)) for row, target in zip(data.data, data.target, strict=True)
+    ]
     path = folder / "diabetes.csv"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"{path}: {len(lines) - 1} rows")

@@ -37,7 +37,9 @@ def main() -> None:
     arguments.output.mkdir(parents=True, exist_ok=True)
     joblib.dump(model, arguments.output / "model.joblib")
     fitted = model.score(table[FEATURES], table[TARGET])
-    (arguments.output / "metrics.json").write_text(json.dumps({"alpha": ALPHA, "r2_on_training_rows": round(fitted, 4)}))
+    (arguments.output / "metrics.json").write_text(
+        json.dumps({"alpha": ALPHA, "r2_on_training_rows": round(fitted, 4)})
+    )
     print(f"ridge, alpha {ALPHA}, {len(table)} rows, r2 on them {fitted:.3f}")
 
 

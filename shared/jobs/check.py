@@ -8,7 +8,6 @@ import hashlib
 from typing import Any
 
 import pandas as pd
-
 from signalbox_job.columns import combine, input_schema, kind_of, target_of
 from signalbox_job.contract import declared_schema
 from signalbox_job.holdout import holdout_rows

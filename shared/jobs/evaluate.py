@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-
 from signalbox_job.bootstrap import RESAMPLES, gain_of, verdict_of
 from signalbox_job.columns import plain_rows
 from signalbox_job.holdout import Holdout, frozen_holdout
@@ -47,8 +46,10 @@ def evaluate(job: Job) -> dict[str, Any]:
     }
     if live is not None:
         result |= compared(job, metric, true, ours, champion_answers(job, metric, live, holdout, rows, truth))
-    told = "nothing is live to compare with" if live is None else f"live model {result['champion']}"
-    print(f"{metric.name} {result['candidate']} on {len(rows)} held-out rows; {told}; {result['verdict']}", flush=True)
+    told = "nothing is live to compare with" if live is None else f"live model {shown(result['champion'])}"
+    print(
+        f"{metric.name} {result['candidate']:.6g} on {len(rows)} held-out rows; {told}; {result['verdict']}", flush=True
+    )
     return result
 
 
@@ -63,9 +64,7 @@ def champion_answers(
         return no.reason
 
 
-def compared(
-    job: Job, metric: Metric, true: np.ndarray, ours: np.ndarray, theirs: np.ndarray | str
-) -> dict[str, Any]:
+def compared(job: Job, metric: Metric, true: np.ndarray, ours: np.ndarray, theirs: np.ndarray | str) -> dict[str, Any]:
     """Return what the comparison adds to the result."""
     if isinstance(theirs, str):
         return {"verdict": "inconclusive", "champion_error": theirs}
@@ -86,9 +85,15 @@ def value_of(metric: Metric, true: np.ndarray, predicted: np.ndarray) -> float:
     value = metric.point(true, predicted)
     if not math.isfinite(value):
         raise JobFailed(
-            f"{metric.name} is undefined on the {len(true)} rows of the holdout", "Put more data, or choose another metric"
+            f"{metric.name} is undefined on the {len(true)} rows of the holdout",
+            "Put more data, or choose another metric",
         )
     return value
+
+
+def shown(value: float | None) -> str:
+    """Return a value for a log."""
+    return "cannot score" if value is None else f"{value:.6g}"
 
 
 def write_golden(job: Job, holdout: Holdout, rows: Rows, answers: Sequence[Any]) -> None:
@@ -97,7 +102,12 @@ def write_golden(job: Job, holdout: Holdout, rows: Rows, answers: Sequence[Any])
     drawn = np.sort(rng.choice(len(rows), size=min(GOLDEN_ROWS, len(rows)), replace=False)).tolist()
     shape = str(job.setting("input", "records"))
     kept = [dict(zip(holdout.order, rows[at], strict=True)) if shape == "records" else rows[at] for at in drawn]
-    golden = {"input": shape, "columns": list(holdout.order), "rows": kept, "predictions": [answers[at] for at in drawn]}
+    golden = {
+        "input": shape,
+        "columns": list(holdout.order),
+        "rows": kept,
+        "predictions": [answers[at] for at in drawn],
+    }
     write_json(job.outputs / "golden.json", golden)
 
 

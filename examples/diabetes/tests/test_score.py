@@ -5,10 +5,8 @@ from pathlib import Path
 
 import joblib
 import pytest
-
 import score
 import train
-
 from test_train import patients
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import joblib
 import pandas as pd
 import pytest
-
 import train
 
 
 def patients(count: int) -> pd.DataFrame:
     """Make patients whose progression depends on bmi and s5 alone."""
-    rows = pd.DataFrame({name: [float((at * (7 + place)) % 13) for at in range(count)]
-                         for place, name in enumerate(train.FEATURES)})
+    rows = pd.DataFrame(
+        {name: [float((at * (7 + place)) % 13) for at in range(count)] for place, name in enumerate(train.FEATURES)}
+    )
     rows[train.TARGET] = 3.0 * rows["bmi"] + 2.0 * rows["s5"] + 10.0
     return rows
 

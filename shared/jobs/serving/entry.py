@@ -14,8 +14,8 @@ from typing import Any
 from azureml_inference_server_http.api.aml_response import AMLResponse
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import signalbox_schema  # noqa: E402
-import signalbox_scoring  # noqa: E402
+import signalbox_schema
+import signalbox_scoring
 
 del sys.path[0]
 

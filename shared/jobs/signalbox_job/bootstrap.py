@@ -28,7 +28,12 @@ class Gain:
 
 
 def gain_of(
-    metric: Metric, truth: np.ndarray, candidate: np.ndarray, champion: np.ndarray, seed: int, resamples: int = RESAMPLES
+    metric: Metric,
+    truth: np.ndarray,
+    candidate: np.ndarray,
+    champion: np.ndarray,
+    seed: int,
+    resamples: int = RESAMPLES,
 ) -> Gain:
     """Return the gain and its interval; all three arrays have shape (n,)."""
     sign = -1.0 if metric.direction == "lower" else 1.0

@@ -43,8 +43,12 @@ def declared_schema(job: Job, frame: pd.DataFrame) -> Mapping[str, Mapping[str, 
 def _refuse(where: str, failures: list[dict[str, Any]]) -> None:
     """Print every broken rule and raise with the first ones."""
     told = [
-        f'column "{row["column"]}" breaks {row["check"]} in {row["count"]} row{"s" if row["count"] > 1 else ""}'
-        + (f", such as {row['sample']} in row {row['row']}" if row["row"] is not None else f": {row['sample']}")
+        f'column "{row["column"]}" breaks {row["check"]}'
+        + (
+            f": {row['sample']}"
+            if row["row"] is None
+            else f" in {row['count']} row{'s' if row['count'] > 1 else ''}, such as {row['sample']} in row {row['row']}"
+        )
         for row in failures
     ]
     for sentence in told:

@@ -26,7 +26,8 @@ class Metric:
     """One metric. `needs`: numbers, the probability of the positive class (score), or labels.
 
     `binary` metrics need exactly two classes; the positive one is the later in order, as scikit-learn has it.
-    `resampled` takes truth (n,), prediction (n,) and counts (resamples, n) and returns (resamples,), NaN where undefined.
+    `resampled` takes truth (n,), prediction (n,) and counts (resamples, n).
+    It returns (resamples,), NaN where undefined.
     """
 
     name: str

@@ -89,8 +89,6 @@ def with_noise(rows: Rows, kinds: Sequence[str], rng: np.random.Generator) -> Ro
         if kind not in NUMERIC or not present:
             continue
         noise = rng.normal(0.0, NOISE * float(np.std(present)), size=len(rows)).tolist()
-        changed = [
-            None if value is None else value + more for value, more in zip(columns[at], noise, strict=True)
-        ]
+        changed = [None if value is None else value + more for value, more in zip(columns[at], noise, strict=True)]
         columns[at] = [value if value is None or kind == "number" else round(value) for value in changed]
     return [list(row) for row in zip(*columns, strict=True)]

@@ -60,9 +60,19 @@ def _failed(ended: Ended, cases: list[ElementTree.Element], job: Job) -> JobFail
     if not bad:
         return JobFailed(f"pytest did not run the project's tests: {_why(ended, job)}", advice)
     case, fault = bad[0]
-    where = "::".join(part for part in (case.get("classname", "").replace(".", "/"), case.get("name", "")) if part)
-    said = shortened(fault.get("message") or fault.tag)
+    module, name = case.get("classname", ""), case.get("name", "")
+    where = f"{module.replace('.', '/')}::{name}" if module else name.replace(".", "/")
+    said = shortened(_said(fault))
     return JobFailed(f"{len(bad)} of {len(cases)} tests of the project fail, first {where}: {said}", advice)
+
+
+def _said(fault: ElementTree.Element) -> str:
+    """Return what a test said; a file that could not be collected says it on pytest's last line marked E."""
+    message = fault.get("message") or fault.tag
+    if message != "collection failure":
+        return message
+    marked = [line[1:].strip() for line in (fault.text or "").splitlines() if line.startswith("E  ")]
+    return marked[-1] if marked else message
 
 
 def _why(ended: Ended, job: Job) -> str:

@@ -100,7 +100,9 @@ def answers(model: Model, batches: Sequence[Rows], job: Job) -> list[list[Any]]:
         raise JobFailed(f"{score.name} of {model.who} failed: {blame(ended, _root(model, job))}", advice)
     for rows, answer in zip(batches, lines, strict=True):
         if len(answer) != len(rows):
-            raise JobFailed(f"{score.name} of {model.who} answers {len(answer)} predictions for {len(rows)} rows", advice)
+            raise JobFailed(
+                f"{score.name} of {model.who} answers {len(answer)} predictions for {len(rows)} rows", advice
+            )
     return lines
 
 

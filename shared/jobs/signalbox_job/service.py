@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from .outcome import JobFailed
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "serving"))
-import signalbox_scoring  # noqa: E402
+import signalbox_scoring
 
 del sys.path[0]
 
@@ -65,7 +65,9 @@ class Service:
         except signalbox_scoring.BadAnswer as bad:
             raise JobFailed(f"The service's answer cannot be read: {bad}", "Correct run() and push") from bad
         if len(told) != len(rows):
-            raise JobFailed(f"The service answers {len(told)} predictions for {len(rows)} rows", "Correct run() and push")
+            raise JobFailed(
+                f"The service answers {len(told)} predictions for {len(rows)} rows", "Correct run() and push"
+            )
         return told
 
     def timed(self, row: Any) -> float:
@@ -85,6 +87,7 @@ class Service:
                 self._connection.close()
                 if last:
                     raise JobFailed(
-                        f"Nobody answers {method} at {self._url}: {fault}", "See the log of the slot, then release again"
+                        f"Nobody answers {method} at {self._url}: {fault}",
+                        "See the log of the slot, then release again",
                     ) from fault
         raise AssertionError("unreachable")

@@ -12,12 +12,17 @@ import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from .outcome import Job, JobFailed
 
+# Every digit of a number counts; pandas 3.1 made that its default and deprecated the word for it.
+EXACT: dict[str, Any] = (
+    {} if tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1) else {"float_precision": "round_trip"}
+)
 SUFFIXES = (".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".parquet")
 
 
@@ -137,8 +142,8 @@ def _csv_frame(header: str, records: tuple[str, ...], separator: str, name: str)
                 sep=separator,
                 index_col=False,
                 skip_blank_lines=False,
-                float_precision="round_trip",
                 low_memory=False,
+                **EXACT,
             )
     except (ValueError, pd.errors.ParserWarning) as fault:
         raise _unreadable(name, "CSV", fault) from fault

@@ -1,0 +1,155 @@
+"""What check refuses, and what it tells of the data."""
+
+import hashlib
+
+import pytest
+from check import check, content_digest
+from signalbox_job.outcome import JobFailed
+from signalbox_job.tables import read_tables
+
+GOOD_TEST = "import train\ndef test_it_imports():\n    assert train\ndef test_two():\n    assert 1\n"
+SCHEMA = """\
+import pandera.pandas as pa
+class Rows(pa.DataFrameModel):
+    a: float = pa.Field(ge=0)
+    b: int = pa.Field(nullable=True)
+"""
+
+
+def refused(tiny, **settings) -> JobFailed:
+    with pytest.raises(JobFailed) as no:
+        check(tiny.job(**settings))
+    assert no.value.advice
+    return no.value
+
+
+def test_a_good_project_is_described(tiny, make_rows):
+    tiny.write("tests/test_tiny.py", "def test_one():\n    assert True\n")
+    result = check(tiny.job(input="rows"))
+    assert result["tests"] == 1
+    assert result["rows"] == 80
+    assert result["columns"] == ["a", "b", "y"]
+    assert result["blobs"] == {"rows.csv": hashlib.sha256((tiny.data / "rows.csv").read_bytes()).hexdigest()}
+    assert result["schema"]["order"] == ["a", "b"]
+    assert result["schema"]["input"] == "rows"
+    lowest = min(row["a"] for row in make_rows(80))
+    assert result["schema"]["columns"][0] | {"max": 0} == {
+        "name": "a", "type": "number", "nullable": False, "min": lowest, "max": 0
+    }  # fmt: skip
+    assert result["warnings"] == []
+
+
+def test_the_content_digest_changes_with_a_byte_and_with_a_name(tiny):
+    def digest() -> str:
+        return content_digest(read_tables(tiny.job()))
+
+    first = digest()
+    assert first == digest()
+    assert first.startswith("sha256:")
+    (tiny.data / "rows.csv").rename(tiny.data / "other.csv")
+    second = digest()
+    with (tiny.data / "other.csv").open("a") as file:
+        file.write("1,2,3\n")
+    assert len({first, second, digest()}) == 3
+
+
+def test_a_missing_target_asks_did_you_mean(tiny):
+    no = refused(tiny, target="yy")
+    assert no.reason == 'The data has no target column "yy"'
+    assert 'Did you mean "y"?' in no.advice
+
+
+def test_too_few_rows_are_refused(tiny, make_rows):
+    tiny.rows("rows.csv", make_rows(19))
+    assert refused(tiny).reason == "The data has 19 rows and training needs at least 20"
+
+
+def test_a_target_that_is_empty_everywhere_is_refused(tiny, make_rows):
+    tiny.rows("rows.csv", [row | {"y": None} for row in make_rows(30)])
+    assert refused(tiny).reason == 'The target column "y" is empty in all 30 rows'
+
+
+def test_a_target_that_is_empty_somewhere_is_a_warning(tiny, make_rows):
+    tiny.rows("rows.csv", [*make_rows(60), {"a": 1.0, "b": 1.0, "y": None}])
+    assert check(tiny.job())["warnings"][0] == '1 of 61 rows have no "y"'
+
+
+def test_a_script_that_is_not_in_the_commit_is_named(tiny):
+    assert refused(tiny, score="serve.py").reason == "serve.py is not in the commit"
+
+
+def test_no_tests_are_a_warning_and_not_a_failure(tiny):
+    assert "no tests" in check(tiny.job())["warnings"][0]
+    tiny.write("tests/readme.md", "none yet")
+    assert check(tiny.job())["warnings"] == ["the project has no tests in tests"]
+
+
+def test_a_failing_test_is_named_with_what_it_said(tiny):
+    tiny.write("tests/test_tiny.py", "def test_good():\n    pass\ndef test_bad():\n    assert 1 == 2, 'ones'\n")
+    reason = refused(tiny).reason
+    assert reason.startswith("1 of 2 tests of the project fail, first tests/test_tiny::test_bad: AssertionError: ones")
+
+
+def test_a_test_file_that_does_not_import_is_named(tiny):
+    tiny.write("tests/test_tiny.py", "import nowhere_at_all\n")
+    reason = refused(tiny).reason
+    assert "first tests/test_tiny: ModuleNotFoundError: No module named 'nowhere_at_all'" in reason
+
+
+def test_the_projects_tests_import_its_modules_and_not_ours(tiny):
+    tiny.write("tests/test_tiny.py", "def test_ours():\n    import check\n    assert check.THEIRS\n")
+    tiny.write("check.py", "THEIRS = True\n")
+    assert check(tiny.job())["tests"] == 1
+
+
+def test_the_projects_tests_do_not_see_settings_above_the_project(tiny):
+    (tiny.folder / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n")
+    tiny.write("tests/test_tiny.py", "def test_one():\n    pass\n")
+    assert check(tiny.job())["tests"] == 1
+
+
+def test_the_projects_own_pytest_settings_count(tiny):
+    tiny.write("pyproject.toml", '[tool.pytest.ini_options]\npython_functions = ["it_*"]\n')
+    tiny.write("tests/test_tiny.py", "def it_holds():\n    pass\n")
+    assert check(tiny.job())["tests"] == 1
+
+
+def test_rows_that_break_the_schema_are_counted_by_column_and_check(tiny, make_rows):
+    tiny.write("schema.py", SCHEMA)
+    reason = refused(tiny, schema="schema.py:Rows").reason
+    assert "The data breaks the schema schema.py:Rows" in reason
+    below = [row["a"] for row in make_rows(80) if row["a"] < 0]
+    assert f'column "a" breaks greater_than_or_equal_to(0) in {len(below)} rows, such as {below[0]} in row ' in reason
+    assert "column \"b\" breaks dtype('int64'): 'float64'" in reason
+
+
+def test_a_column_that_the_schema_wants_and_the_data_lacks_is_named(tiny):
+    tiny.write("schema.py", "import pandera.pandas as pa\nschema = pa.DataFrameSchema({'bmi': pa.Column(float)})\n")
+    assert 'column "bmi" breaks column_in_dataframe' in refused(tiny, schema="schema.py:schema").reason
+
+
+def test_what_the_schema_declares_wins_over_what_was_seen(tiny):
+    tiny.write(
+        "schema.py",
+        "import pandera.pandas as pa\nschema = pa.DataFrameSchema({'a': pa.Column(float, nullable=True)})\n",
+    )
+    (tiny.data / "rows.csv").write_text("a,b,y\n" + "".join(f"{at},{at},{at}.5\n" for at in range(30)))
+    columns = check(tiny.job())["schema"]["columns"]
+    assert [(column["type"], column["nullable"]) for column in columns] == [("integer", False), ("integer", False)]
+    column = "pa.Column(float, nullable=True, coerce=True)"
+    tiny.write("schema.py", f"import pandera.pandas as pa\nschema = pa.DataFrameSchema({{'a': {column}}})\n")
+    columns = check(tiny.job(schema="schema.py:schema"))["schema"]["columns"]
+    assert [(column["type"], column["nullable"]) for column in columns] == [("number", True), ("integer", False)]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("import pandera\n\nschema = {}['rows']\n", "did not run: KeyError: 'rows' (schema.py:3)"),
+        ("schema = (\n", "did not run: SyntaxError: '(' was never closed (schema.py:1)"),
+        ("other = 1\n", "has no attribute 'schema'"),
+    ],
+)
+def test_a_schema_that_does_not_load_names_its_line(tiny, text, told):
+    tiny.write("schema.py", text)
+    assert told in refused(tiny, schema="schema.py:schema").reason
