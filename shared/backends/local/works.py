@@ -86,10 +86,18 @@ def write_script(folder: Path, who: Identity) -> None:
     write_durably(folder / "script.json", msgspec.json.encode(who))
 
 
+def script_of(folder: Path) -> Identity | None:
+    """Return what the work itself runs, or ran, in."""
+    try:
+        return msgspec.json.decode((folder / "script.json").read_bytes(), type=Identity)
+    except FileNotFoundError:
+        return None
+
+
 def end_script(folder: Path) -> None:
     """Kill what the work itself runs in, with its group, if it still runs."""
-    with contextlib.suppress(FileNotFoundError):
-        who = msgspec.json.decode((folder / "script.json").read_bytes(), type=Identity)
+    who = script_of(folder)
+    if who is not None:
         kill_group(who)
         ended_within(who, CANCEL_SECONDS)
 

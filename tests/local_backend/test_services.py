@@ -1,0 +1,286 @@
+"""Scoring services for real: our entry under azureml-inference-server-http and gunicorn, from layers by digest.
+
+The environment is built once for this file; the router of the stable address is a small stand-in.
+"""
+
+import asyncio
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+import pytest
+from releases import OTHER, RELEASE, SCORE, image, trained
+from stand_ins import Topic, until
+
+from shared.backends.local import works
+from shared.backends.local.images import LocalImages
+from shared.backends.local.jobs import SCRIPTS
+from shared.backends.local.processes import identity, is_alive
+from shared.backends.local.services import LocalHosting
+from shared.backends.local.slots import read_started, slot_folder
+from shared.errors import Conflict, NotFound, Unavailable
+from shared.ports import Seen, Service
+
+BAD, STAGING, PRODUCTION = "bad0bad0bad0bad0bad0", f"{RELEASE}-staging", f"{RELEASE}-production"
+BROKEN = SCORE.replace("global weights", "raise RuntimeError('no weights today')")
+
+
+@pytest.fixture(scope="module")
+def scripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Our real serving files, with only the server as requirement."""
+    folder = tmp_path_factory.mktemp("scripts")
+    (folder / "serving").symlink_to(SCRIPTS / "serving")
+    (folder / "requirements.in").write_text("azureml-inference-server-http==1.5.1\ngunicorn\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, scripts: Path) -> tuple[Path, dict[str, str]]:
+    """A state folder with three images by release: two that work and one whose init() raises."""
+    state = tmp_path_factory.mktemp("state")
+    images, digests = LocalImages(state, scripts), {}
+    for release, weights, score in (
+        (RELEASE, '{"a": 2, "b": 3}', SCORE),
+        (OTHER, '{"a": 1}', SCORE),
+        (BAD, "{}", BROKEN),
+    ):
+        trained(state, release, weights)
+        asyncio.run(images.build(image(state, release, score=score)))
+        report = until(lambda release=release: _done(images, release), seconds=110)
+        assert report.status == "pushed", report.reason
+        digests[release] = report.digest
+    return state, digests
+
+
+def _done(images: LocalImages, release: str) -> Any:
+    report = asyncio.run(images.find("tiny", release))
+    return report if report is not None and report.status != "building" else None
+
+
+class Router:
+    """The stable addresses: reads the routes as the router of the local stack does, and says who answers."""
+
+    def __init__(self, state: Path) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                _, _, project, environment, *_ = self.path.split("/")
+                path = state / "routes" / project / f"{environment}.json"
+                route = json.loads(path.read_text()) if path.exists() else None
+                try:
+                    status = urlopen(route["url"] + "/", timeout=5).status if route else 503
+                except OSError:
+                    status = 502
+                self.send_response(status)
+                if status == 200:
+                    self.send_header("X-Signalbox-Release", route["release"])
+                    self.send_header("X-Signalbox-Generation", str(route["generation"]))
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/live"
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+
+class Place:
+    """A state folder's hosting, and the ways the tests use it."""
+
+    def __init__(self, state: Path, digests: dict[str, str], live: str) -> None:
+        self.state, self.digests, self.hosting = state, digests, LocalHosting(state, live)
+
+    def deploy(self, slot: str, release: str = RELEASE, environment: str = "production") -> None:
+        asyncio.run(self.hosting.deploy(slot, "tiny", environment, release, self.digests[release]))
+
+    def find(self, slot: str) -> Service:
+        service = asyncio.run(self.hosting.find(slot))
+        assert service is not None
+        return service
+
+    def up(self, slot: str, release: str = RELEASE) -> Service:
+        self.deploy(slot, release)
+        return until(lambda: found if (found := self.find(slot)).status != "starting" else None, seconds=110)
+
+    def point(self, slot: str, release: str, generation: int) -> None:
+        asyncio.run(self.hosting.point("tiny", "production", slot, release, generation))
+
+    def seen(self) -> Seen | None:
+        return asyncio.run(self.hosting.seen("tiny", "production"))
+
+    def master(self, slot: str) -> int:
+        started = read_started(slot_folder(self.state, slot))
+        assert started is not None
+        assert started.who is not None
+        return started.who.pid
+
+    def order(self, word: str) -> None:
+        command = [sys.executable, "-m", "shared.backends.local.services", word, "--state", str(self.state)]
+        subprocess.run(command, check=True)
+
+
+@pytest.fixture
+def place(built: tuple[Path, dict[str, str]]) -> Iterator[Place]:
+    state, digests = built
+    router = Router(state)
+    place = Place(state, digests, router.url)
+    yield place
+    router.server.shutdown()
+    router.server.server_close()
+    for folder in (state / "services").glob("*"):
+        asyncio.run(place.hosting.stop(folder.name))
+    subprocess.run(["rm", "-rf", str(state / "services"), str(state / "routes")], check=True)
+
+
+def score(url: str, body: str) -> tuple[int, Any]:
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=30)
+    connection.request("POST", parts.path, body, {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    content = answer.read()
+    connection.close()
+    return answer.status, json.loads(content) if content.startswith((b"[", b"{")) else content
+
+
+def test_a_slot_answers_from_its_image_and_raises_model_deployed_once(place: Place, topic: Topic) -> None:
+    service = place.up(STAGING)
+    assert (service.status, service.image) == ("answering", place.digests[RELEASE])
+    assert service.seconds > 0
+    assert score(service.url, '{"data": [{"a": 1, "b": 10}, {"a": 0, "b": 1}]}') == (200, [32, 3])
+    (event,) = until(lambda: topic.of("ModelDeployed"))
+    assert event["subject"] == f"endpoints/{STAGING}"
+    assert event["data"]["ModelIds"] == "tiny:1"
+    assert event["data"]["ServiceProperties"] == {"release": RELEASE}
+    master = place.master(STAGING)
+    place.deploy(STAGING)
+    assert place.master(STAGING) == master
+
+
+def test_input_that_breaks_the_schema_is_refused_before_the_project_sees_it(place: Place) -> None:
+    service = place.up(STAGING)
+    bodies = ("", "x", "[]", "{}", '{"data": [{"a": 1}]}', '{"data": [{"a": "x", "b": 1}]}')
+    assert [score(service.url, body)[0] for body in bodies] == [400] * 6
+    assert score(service.url, '{"data": [{"a": 1, "b": 1}]}') == (200, [5])
+
+
+def test_a_service_listens_on_loopback_only_and_sees_no_secret(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_GITHUB", "hunter2")
+    place.up(STAGING)
+    environment = Path(f"/proc/{place.master(STAGING)}/environ").read_bytes()
+    assert b"hunter2" not in environment
+    assert b"TOPIC_KEY" not in environment
+    port = int((slot_folder(place.state, STAGING) / "port").read_text())
+    listening = [line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines() if f":{port:04X} " in line]
+    assert "0100007F" in {address.partition(":")[0] for address in listening}
+    assert "00000000" not in {address.partition(":")[0] for address in listening}
+
+
+def test_a_model_that_does_not_load_fails_its_slot_with_the_log(place: Place, topic: Topic) -> None:
+    service = place.up(f"{BAD}-staging", BAD)
+    assert service.status == "failed"
+    assert "no weights today" in service.log
+    assert not topic.of("ModelDeployed")
+
+
+def test_an_image_that_is_not_there_fails_its_slot(place: Place) -> None:
+    place.digests[BAD + "1"] = "sha256:" + "0" * 64
+    service = place.up(f"{BAD}-nowhere", BAD + "1")
+    assert service.status == "failed"
+    assert "there is no image" in service.log
+
+
+def test_a_slot_never_changes_its_image(place: Place) -> None:
+    place.up(STAGING)
+    with pytest.raises(Conflict, match="is there with image"):
+        place.deploy(STAGING, OTHER)
+
+
+def test_the_stable_address_follows_the_newest_generation_only(place: Place) -> None:
+    assert place.seen() is None
+    place.up(PRODUCTION)
+    place.up(f"{OTHER}-production", OTHER)
+    place.point(PRODUCTION, RELEASE, 1)
+    assert place.seen() == Seen(RELEASE, 1)
+    place.point(f"{OTHER}-production", OTHER, 2)
+    place.point(PRODUCTION, RELEASE, 1)
+    assert place.seen() == Seen(OTHER, 2)
+    assert place.hosting.address("tiny", "production").endswith("/live/tiny/production/score")
+
+
+def test_only_a_slot_that_answers_can_be_pointed_to(place: Place) -> None:
+    with pytest.raises(NotFound):
+        place.point("absent", RELEASE, 1)
+    place.up(f"{BAD}-staging", BAD)
+    with pytest.raises(Unavailable):
+        place.point(f"{BAD}-staging", BAD, 1)
+    assert not list((place.state / "routes").glob("*/*.json"))
+
+
+def test_a_stopped_slot_starts_again_when_it_is_deployed_again(place: Place) -> None:
+    place.up(STAGING)
+    master = place.master(STAGING)
+    asyncio.run(place.hosting.stop(STAGING))
+    asyncio.run(place.hosting.stop("absent"))
+    assert place.find(STAGING).status == "stopped"
+    assert identity(master) is None
+    assert place.up(STAGING).status == "answering"
+
+
+def test_a_service_that_was_killed_is_seen_as_stopped(place: Place) -> None:
+    place.up(PRODUCTION)
+    place.point(PRODUCTION, RELEASE, 1)
+    os.killpg(place.master(PRODUCTION), signal.SIGKILL)
+    until(lambda: place.find(PRODUCTION).status == "stopped")
+    assert place.seen() is None
+
+
+def test_stop_and_resume_bring_back_what_ran_where_it_ran(place: Place, topic: Topic) -> None:
+    before = place.up(PRODUCTION)
+    until(lambda: topic.of("ModelDeployed"))
+    place.point(PRODUCTION, RELEASE, 1)
+    place.up(STAGING)
+    asyncio.run(place.hosting.stop(STAGING))
+    place.order("stop")
+    assert place.find(PRODUCTION).status == "stopped"
+    place.order("resume")
+    until(lambda: place.find(PRODUCTION).status == "answering")
+    assert place.find(PRODUCTION).url == before.url
+    assert place.seen() == Seen(RELEASE, 1)
+    assert place.find(STAGING).status == "stopped"
+    assert len([event for event in topic.of("ModelDeployed") if PRODUCTION in event["subject"]]) == 1
+
+
+def test_a_port_that_was_taken_meanwhile_is_left_and_the_route_follows(place: Place) -> None:
+    before = place.up(PRODUCTION)
+    place.point(PRODUCTION, RELEASE, 1)
+    place.order("stop")
+    with socket.create_server(("127.0.0.1", urlsplit(before.url).port or 0)):
+        place.order("resume")
+        until(lambda: place.find(PRODUCTION).status == "answering")
+        assert place.find(PRODUCTION).url != before.url
+        assert place.seen() == Seen(RELEASE, 1)
+
+
+def test_a_starter_that_was_killed_is_replaced_and_one_service_runs(place: Place) -> None:
+    place.deploy(STAGING)
+    folder = slot_folder(place.state, STAGING)
+    until(lambda: (folder / "script.json").exists())
+    first = works.script_of(folder)
+    worker = works.worker_of(folder)
+    assert worker is not None
+    os.kill(worker.who.pid, signal.SIGKILL)
+    until(lambda: place.find(STAGING).status == "stopped")
+    assert place.up(STAGING).status == "answering"
+    assert not is_alive(first)
