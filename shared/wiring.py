@@ -34,6 +34,16 @@ def wired() -> Wired:
     return built
 
 
+def use(built: Wired) -> None:
+    """Let this process use a controller that was built elsewhere, over another outside."""
+    _wired[:] = [built]
+
+
+def forget() -> None:
+    """Let the next call build the controller anew."""
+    _wired.clear()
+
+
 def control() -> Control:
     """Return the controller of this process."""
     return wired().control

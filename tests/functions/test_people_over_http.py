@@ -1,0 +1,166 @@
+"""What approvers, engineers and programs get over HTTP."""
+
+import json
+
+from functions.approve import approve
+from functions.environments import environments
+from functions.health import health
+from functions.on_step_due import on_step_due
+from functions.releases import releases
+from shared.release import line
+from tests.functions.conftest import App
+
+
+def asked(app: App) -> str:
+    release = app.world.push("a")
+    app.world.run()
+    return release
+
+
+def live(app: App) -> str:
+    release = asked(app)
+    app.world.decide(release)
+    app.world.run()
+    return release
+
+
+def read(answer: object) -> dict[str, object]:
+    return json.loads(answer.get_body())  # type: ignore[attr-defined,no-any-return]
+
+
+def test_looking_at_what_is_asked_decides_nothing_however_often(app: App) -> None:
+    release = asked(app)
+    before = app.world.ledger_bytes(f"release/{release}")
+    for _ in range(20):
+        answer = app.http(approve, "GET", params={"token": app.token(release)}, route={"release": release})
+        assert answer.status_code == 200
+    assert app.world.ledger_bytes(f"release/{release}") == before
+
+
+def test_the_page_asks_one_question_and_shows_what_is_approved(app: App) -> None:
+    release = asked(app)
+    answer = app.http(
+        approve, "GET", params={"token": app.token(release)}, route={"release": release}, accept="text/html"
+    )
+    page = answer.get_body().decode()
+    evidence = app.world.state(release).asked[1].evidence
+    assert "Put houses v1 into production, where nothing serves yet?" in page
+    assert evidence in page
+    assert answer.headers["X-Frame-Options"] == "DENY"
+    assert "script" not in page
+
+
+def test_what_a_commit_says_is_text_on_the_page_and_nothing_else(app: App) -> None:
+    app.world.results["certify"]["claims"] = [
+        {"name": "x", "verdict": "warning", "sentence": "<script>alert(1)</script>"}
+    ]
+    release = asked(app)
+    answer = app.http(
+        approve, "GET", params={"token": app.token(release)}, route={"release": release}, accept="text/html"
+    )
+    assert "<script>" not in answer.get_body().decode()
+
+
+def test_a_person_approves_by_form_and_a_program_by_json(app: App) -> None:
+    release = asked(app)
+    token = app.token(release)
+    form = f"token={token}&decision=approve&reason=looks+good".encode()
+    kind = "application/x-www-form-urlencoded"
+    page = app.http(approve, "POST", form, route={"release": release}, content_type=kind, accept="text/html")
+    assert "Approved. It goes into production now." in page.get_body().decode()
+    body = json.dumps({"decision": "approve", "reason": "looks good"}).encode()
+    bearer = {"authorization": f"Bearer {token}", "content_type": "application/json"}
+    again = app.http(approve, "POST", body, route={"release": release}, **bearer)
+    assert again.status_code == 200
+    app.world.run()
+    assert app.world.live() == release
+    other = json.dumps({"decision": "reject", "reason": "no"}).encode()
+    assert app.http(approve, "POST", other, route={"release": release}, **bearer).status_code == 409
+
+
+def test_a_token_of_nobody_or_of_another_release_decides_nothing(app: App) -> None:
+    release = asked(app)
+    body = json.dumps({"decision": "approve", "reason": ""}).encode()
+    assert app.http(approve, "POST", body, route={"release": release}).status_code == 401
+    forged = {"authorization": f"Bearer {app.token(release)[:-2]}xx"}
+    assert app.http(approve, "POST", body, route={"release": release}, **forged).status_code == 401
+    theirs = {"authorization": f"Bearer {app.token(release)}"}
+    assert app.http(approve, "POST", body, route={"release": "f" * 20}, **theirs).status_code == 403
+    assert line.standing(app.world.state(release)) == "ask"
+
+
+def test_a_release_is_found_by_id_alias_number_and_version(app: App) -> None:
+    release = live(app)
+    alias = str(read(app.http(releases, "GET", route={"path": release}))["alias"])
+    for name in (alias, "houses#1", "houses@v1"):
+        found = read(app.http(releases, "GET", route={"path": name}))
+        assert (found["release"], found["state"], found["version"]) == (release, "live", 1)
+    assert app.http(releases, "GET", route={"path": "nobody-there"}).status_code == 404
+
+
+def test_every_view_of_a_release_is_derived_from_its_facts(app: App) -> None:
+    release = live(app)
+    told = read(app.http(releases, "GET", route={"path": f"{release}/timeline"}))["timeline"]
+    assert "opened as #1 by push" in told[0]["sentence"]  # type: ignore[index]
+    assert "ended as live" in told[-1]["sentence"]  # type: ignore[index]
+    evidence = app.http(releases, "GET", route={"path": f"{release}/evidence"}).get_body()
+    from shared.release.ids import sha256
+
+    assert sha256(evidence) == app.world.state(release).asked[1].evidence
+    log = app.http(releases, "GET", route={"path": f"{release}/log"}, params={"step": "check"})
+    assert log.get_body() == f"log of {release}-check-1".encode()
+    assert app.http(releases, "GET", route={"path": f"{release}/nonsense"}).status_code == 404
+    listed = read(app.http(releases, "GET"))["releases"]
+    assert [each["release"] for each in listed] == [release]  # type: ignore[union-attr,index]
+    assert app.http(releases, "GET", params={"project": "boats"}).status_code == 404
+
+
+def test_a_release_on_demand_needs_a_key_and_the_same_key_is_the_same_release(app: App) -> None:
+    body = json.dumps({"project": "houses", "reason": "yearly audit", "by": "ana@example.org"}).encode()
+    assert app.http(releases, "POST", body).status_code == 400
+    assert app.http(releases, "POST", body, idempotency_key="k1").status_code == 409
+    live(app)
+    answers = [read(app.http(releases, "POST", body, idempotency_key="k1")) for _ in range(2)]
+    assert answers[0]["releases"] == answers[1]["releases"]
+    assert app.world.state_of_project().next_number == 3
+
+
+def test_cancelling_over_http_ends_the_release(app: App) -> None:
+    release = asked(app)
+    body = json.dumps({"by": "dee@example.org", "reason": "wrong branch"}).encode()
+    assert app.http(releases, "POST", body, route={"path": f"{release}/cancel"}).status_code == 200
+    assert app.world.ended(release) == "cancelled"
+    assert app.http(releases, "POST", body, route={"path": f"{release}/dance"}).status_code == 404
+
+
+def test_environments_say_what_is_live_and_who_is_asked(app: App) -> None:
+    release = live(app)
+    staging, production = read(app.http(environments, "GET"))["environments"]  # type: ignore[misc]
+    assert production["live"]["release"] == release
+    assert production["live"]["seen"]
+    body = json.dumps({"action": "hold", "by": "bo@example.org", "reason": "audit"}).encode()
+    assert app.http(environments, "POST", body, route={"path": "houses/production"}).status_code == 200
+    held = read(app.http(environments, "GET", route={"path": "houses"}))["environments"][1]["held"]  # type: ignore[index]
+    assert (held["by"], held["reason"]) == ("bo@example.org", "audit")
+    assert app.http(environments, "POST", body, route={"path": "boats/production"}).status_code == 404
+    back = json.dumps({"action": "rollback", "by": "bo@example.org", "reason": "slow"}).encode()
+    refused = app.http(environments, "POST", back, route={"path": "houses/production"})
+    assert refused.status_code == 409
+    assert "was never live" in str(read(refused)["error"])
+
+
+def test_health_says_what_loaded(app: App) -> None:
+    assert read(app.http(health, "GET"))["status"] == "ok"
+
+
+def test_the_queue_function_names_its_attempt_by_message_and_dequeue_count(app: App) -> None:
+    import asyncio
+
+    import azure.functions as func
+
+    from tests.functions.conftest import Orders
+
+    release = app.world.push("a")
+    message = func.QueueMessage(id="m7", body=app.world.orders.pop().text().encode())
+    asyncio.run(on_step_due._function.get_user_function()(message, Orders()))  # type: ignore[attr-defined]
+    assert app.world.state(release).attempts[f"{release}-check-1"] == {"m7:None"}

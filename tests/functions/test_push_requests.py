@@ -1,0 +1,108 @@
+"""What a push, and what only looks like one, gets for an answer."""
+
+import base64
+import json
+
+import pytest
+
+from functions.on_push import on_push
+from tests.functions.conftest import SECRET, App, push_body, signed
+from tests.world import commit
+
+
+def nothing_was_opened(app: App) -> bool:
+    return not app.world.orders and app.world.state_of_project().next_number == 1
+
+
+def test_a_signed_push_opens_a_release_and_orders_its_check(app: App) -> None:
+    body = push_body(app.world.commit("a"))
+    answer = app.http(on_push, "POST", body, **signed(body))
+    (release,) = json.loads(answer.get_body())["releases"]
+    assert (answer.status_code, release["number"]) == (202, 1)
+    assert [order.step for order in app.world.orders] == ["check"]
+
+
+@pytest.mark.parametrize("secret", [b"a wrong secret of some length", b""])
+def test_a_wrongly_signed_push_is_refused_and_opens_nothing(app: App, secret: bytes) -> None:
+    body = push_body(app.world.commit("a"))
+    assert app.http(on_push, "POST", body, **signed(body, secret)).status_code == 401
+    assert nothing_was_opened(app)
+
+
+def test_an_unsigned_push_is_refused_and_opens_nothing(app: App) -> None:
+    body = push_body(app.world.commit("a"))
+    assert app.http(on_push, "POST", body, x_github_event="push").status_code == 401
+    assert app.http(on_push, "POST", body).status_code == 401
+    assert nothing_was_opened(app)
+
+
+def test_azure_devops_pushes_with_its_password(app: App) -> None:
+    new = app.world.commit("a")
+    body = {
+        "id": "n-1",
+        "eventType": "git.push",
+        "resource": {
+            "refUpdates": [{"name": "refs/heads/main", "oldObjectId": commit("0"), "newObjectId": new}],
+            "repository": {"name": "houses", "remoteUrl": "https://git.example.org/acme/houses"},
+            "pushedBy": {"uniqueName": "dee@example.org"},
+        },
+    }
+    basic = "Basic " + base64.b64encode(b"devops:" + SECRET).decode()
+    answer = app.http(on_push, "POST", json.dumps(body).encode(), authorization=basic)
+    assert len(json.loads(answer.get_body())["releases"]) == 1
+    wrong = "Basic " + base64.b64encode(b"devops:guess").decode()
+    assert app.http(on_push, "POST", json.dumps(body).encode(), authorization=wrong).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("changes", "event", "said"),
+    [
+        ({"ref": "refs/tags/v1"}, "push", "tag"),
+        ({"deleted": True, "after": "0" * 40}, "push", "deleted"),
+        ({"ref": "refs/heads/feature"}, "push", "is not the branch main"),
+        ({"repository": {"full_name": "eve/x", "clone_url": "https://git.example.org/eve/x"}}, "push", "no project"),
+        ({"zen": "keep it simple"}, "ping", "ping"),
+        ({"action": "opened"}, "pull_request", "pull_request"),
+    ],
+)
+def test_what_opens_nothing_is_answered_and_recorded_with_its_reason(
+    app: App, changes: dict[str, object], event: str, said: str
+) -> None:
+    body = push_body(commit("a"), **changes)
+    answer = app.http(on_push, "POST", body, **signed(body, event=event))
+    recorded = " ".join(json.loads(answer.get_body())["recorded"])
+    assert answer.status_code == 202
+    assert said in recorded
+    assert nothing_was_opened(app)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"{", 400),
+        (b"[]", 400),
+        (b"\xff\xfe", 400),
+        (b'{"a":' * 100_000, 400),
+        (b'{"ref": NaN}', 400),
+        (b'{"ref": ' + b"9" * 6000 + b"}", 400),
+        (b"{}", 400),
+        (b" " * (6 * 1024 * 1024), 413),
+    ],
+)
+def test_a_signed_body_that_cannot_be_read_is_refused_at_once(app: App, body: bytes, status: int) -> None:
+    answer = app.http(on_push, "POST", body, **signed(body))
+    assert answer.status_code == status
+    assert json.loads(answer.get_body())["error"]
+    assert nothing_was_opened(app)
+
+
+def test_a_chunked_body_which_the_host_hands_over_empty_is_told_what_to_send(app: App) -> None:
+    answer = app.http(on_push, "POST", transfer_encoding="chunked", x_github_event="push")
+    assert answer.status_code == 411
+
+
+def test_the_same_push_again_is_the_same_release(app: App) -> None:
+    body = push_body(app.world.commit("a"))
+    answers = [app.http(on_push, "POST", body, **signed(body)) for _ in range(20)]
+    assert len({answer.get_body() for answer in answers}) == 1
+    assert app.world.state_of_project().next_number == 2
