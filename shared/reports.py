@@ -67,6 +67,10 @@ def _step(state: State, step: str) -> dict[str, Any]:
     if outcome is not None:
         done = {"state": "passed", "word": words.word(outcome), "seconds": getattr(outcome, "seconds", None)}
         return row | done | {"sentence": words.sentence(outcome)}
+    if line.standing(state) == step and state.parked:
+        return row | {"state": "failed", "word": "parked", "sentence": state.parked.reason}
+    if step == "ask" and line.standing(state) == step and turn[1] in state.asked:
+        return row | {"state": "running", "word": "waiting", "sentence": words.waiting(state)}
     if line.standing(state) == step and turn in state.ordered:
         return row | {"state": "running", "sentence": f"waits for {line.waiting_for(state)}"}
     return row

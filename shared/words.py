@@ -120,6 +120,17 @@ def told(fact: Fact) -> str:
             return f"{word(fact)}: {sentence(fact)}"
 
 
+def waiting(state: State) -> str:
+    """Return who must still decide, and by when."""
+    asked = state.asked[state.round]
+    given = state.decided.get(state.round, {})
+    missing = [who for who in asked.approvers if who not in given]
+    agreed = sum(decision.decision == "approve" for decision in given.values())
+    count = "" if asked.quorum == 1 else f" ({agreed} of {asked.quorum} agreed)"
+    who = " or ".join(missing) if asked.quorum == 1 else ", ".join(missing)
+    return f"{who} must decide by {day(asked.expires)}{count}"
+
+
 def day(seconds: int) -> str:
     """Return a moment as a day in UTC."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%d %b %Y")

@@ -135,7 +135,7 @@ def test_cancelling_over_http_ends_the_release(app: App) -> None:
 
 def test_environments_say_what_is_live_and_who_is_asked(app: App) -> None:
     release = live(app)
-    staging, production = read(app.http(environments, "GET"))["environments"]  # type: ignore[misc]
+    _staging, production = read(app.http(environments, "GET"))["environments"]  # type: ignore[misc]
     assert production["live"]["release"] == release
     assert production["live"]["seen"]
     body = json.dumps({"action": "hold", "by": "bo@example.org", "reason": "audit"}).encode()
