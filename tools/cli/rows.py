@@ -24,7 +24,7 @@ def under_way(view: View) -> str:
 
 def moment(one: View) -> str:
     """Return one line of a timeline: when, what, at which step, and what it means."""
-    return f"  {one['at']}  {one['fact']:<16} {one['step'] or '':<9} {one['sentence']}"
+    return f"  {one['at'][:19].replace('T', ' ')}  {one['fact']:<16} {one['step'] or '':<9} {one['sentence']}"
 
 
 def seconds(value: float | None) -> str:
@@ -32,21 +32,28 @@ def seconds(value: float | None) -> str:
     return "" if value is None else f"{value:.1f} s"
 
 
+def word(step: View) -> str:
+    """Return the one word for how a step stands; nothing runs while people think."""
+    asks = step["step"] == "ask" and step["state"] == "running"
+    return "waiting" if asks else str(step["word"] or step["state"])
+
+
 def line(step: View) -> str:
     """Return the row of one step as plain text: step, word, seconds, sentence."""
-    word = step["word"] or step["state"]
-    return f"  {step['step']:<9} {word:<20} {seconds(step['seconds']):>7}   {step['sentence']}".rstrip()
+    return f"  {step['step']:<9} {word(step):<12} {seconds(step['seconds']):>7}   {step['sentence']}".rstrip()
 
 
 def steps(view: View) -> Table:
     """Return the rows of a release, one a step, for a terminal."""
     table = Table.grid(padding=(0, 2))
     for number in range(4):
-        table.add_column(justify="right" if number == 2 else "left")
+        table.add_column(justify="right" if number == 2 else "left", overflow="fold")
     for step in view["steps"]:
+        if step["state"] == "waiting" and view["state"] not in {"open", "parked"}:
+            continue
         style = COLOURS.get(step["state"], "")
-        word = Text(step["word"] or step["state"], style=style)
-        table.add_row(Text(f"  {step['step']}"), word, Text(seconds(step["seconds"])), Text(step["sentence"]))
+        stands = Text(word(step), style=style)
+        table.add_row(Text(f"  {step['step']}"), stands, Text(seconds(step["seconds"])), Text(step["sentence"]))
     return table
 
 
@@ -68,9 +75,9 @@ def release(view: View) -> Group:
     parts: list[Any] = [heading(view), Text(), steps(view), Text()]
     if view["state"] == "open":
         parts.append(Text(f"  waits for  {view['waits_for']}"))
-    parts += [Text(f"  {name:<10} {view[name]}") for name in ("reason", "advice") if view.get(name)]
-    parts += [Text(f"  {name:<10} {digest}") for name, digest in view["digests"].items() if digest]
-    parts += [Text(f"  {'live at':<10} {view['address']}")] if view.get("address") else []
+    told = {name: view[name] for name in ("reason", "advice")} | dict(view["digests"]) | {"live at": view["address"]}
+    # A digest that is broken over two lines cannot be copied.
+    parts += [Text(f"  {name:<10} {value}", overflow="ignore", no_wrap=True) for name, value in told.items() if value]
     return Group(*parts)
 
 

@@ -1,16 +1,16 @@
 """`python -m tools.demo`: the whole story, told as it happens."""
 
 import argparse
-import shlex
 import signal
 import sys
 import threading
 import time
 from pathlib import Path
 
+import httpx
 from rich.console import Console
 
-from tools.cli.reach import Refused, Unreachable, command, reach
+from tools.cli.reach import Refused, Unreachable, reach
 from tools.demo import place, predict
 from tools.demo.place import Place, Trouble
 from tools.demo.story import Story
@@ -35,6 +35,7 @@ def run(given: argparse.Namespace, console: Console) -> None:
     with Stack(at.state, at.projects_file, host_port=7071, grid_port=7072) as stack:
         story = Story(at, reach(at.state), stack.keys.topic, console, alone)
         story.say(f"  the app {stack.host_url}, the topic and the live addresses {stack.grid_url}")
+        whole(stack)
         story.bring_data()
         message = place.git("log", "-1", "--format=%s", at=at.working)
         first = story.to_production(story.release(place.head(at.working), message))
@@ -48,14 +49,23 @@ def run(given: argparse.Namespace, console: Console) -> None:
             stay()
 
 
+def whole(stack: Stack) -> None:
+    """Raise `Trouble` with what the stack said unless all of the app was loaded."""
+    with httpx.Client(timeout=30, trust_env=False) as client:
+        health = client.get(f"{stack.host_url}/api/health")
+    if health.is_error or health.json()["status"] != "ok":
+        raise Trouble(
+            f"The app is not whole: {health.text or health.status_code}\nThe stack said:\n{stack.log[-3000:]}"
+        )
+
+
 def following(story: Story, first: View, second: View) -> None:
     """Print the commands to try next; without a person the stack ends first, so they begin with starting it."""
-    where = f"--state {shlex.quote(str(story.at.state))}"
     story.say("\nNext:")
     if story.alone:
-        story.say(f"  {command()} up {where}")
-    for line in (f"status {where}", f"show {first['alias']} --evidence {where}", f"show {second['alias']} {where}"):
-        story.say(f"  {command()} {line}")
+        story.say(f"  {story.command('up')}    (in another terminal)")
+    for line in ("status", f"show {first['alias']} --evidence", f"show {second['alias']}"):
+        story.say(f"  {story.command(line)}")
     story.say(f"  change something in {story.at.working}, commit it, and git push origin HEAD:main")
 
 

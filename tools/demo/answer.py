@@ -3,13 +3,14 @@
 import json
 import shlex
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from tools.cli.mail import Asked, questions
-from tools.cli.reach import command, said
+from tools.cli.reach import said
 from tools.demo.place import APPROVER, Trouble
 
 
@@ -24,8 +25,8 @@ def mailed(state: Path, release: str, seconds: float = 30.0) -> Asked:
     raise Trouble(f"{APPROVER} was not asked about {release} within {seconds:g} s: no mail in {state / 'outbox'}.")
 
 
-def ways(asked: Asked, view: dict[str, Any], state: Path) -> str:
-    """Return every way to answer, ready to copy."""
+def ways(asked: Asked, view: dict[str, Any], command: Callable[[str], str]) -> str:
+    """Return every way to answer, ready to copy; `command` says how the command line is called here."""
     body = json.dumps({"decision": "approve", "reason": "better on rows it never saw"})
     posted = [
         "curl -X POST",
@@ -34,13 +35,13 @@ def ways(asked: Asked, view: dict[str, Any], state: Path) -> str:
         f"-d {shlex.quote(body)}",
         shlex.quote(asked.url),
     ]
-    name, where = view["alias"], f"--state {shlex.quote(str(state))}"
+    name = view["alias"]
     return "\n".join(
         (
             f"  Read the evidence:  {asked.url}?token={asked.token}",
-            f"  or:                 {command()} show {name} --evidence {where}",
-            f'  Approve:            {command()} approve {name} --reason "..." {where}',
-            f"  or:                 {' '.join(posted)}",
+            "  or:                 " + command(f"show {name} --evidence"),
+            "  Approve:            " + command(f'approve {name} --reason "..."'),
+            "  or:                 " + " ".join(posted),
         )
     )
 

@@ -71,7 +71,8 @@ class Watch:
 
     def explain(self, view: View) -> None:
         """Show why a release did not get where it should: its reason, what to do, and the end of the log."""
-        self._console.print(f"\n{view['alias']} {view['state']}: {view['reason']}", soft_wrap=True, markup=False)
+        why = view["reason"] or f"it waits for {view['waits_for']}"
+        self._console.print(f"\n{view['alias']} is {view['state']}: {why}", soft_wrap=True, markup=False)
         if view["advice"]:
             self._console.print(f"  {view['advice']}", soft_wrap=True, markup=False)
         steps = [step["step"] for step in view["steps"] if step["state"] in {"failed", "stopped"}]

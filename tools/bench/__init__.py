@@ -1,0 +1,1 @@
+"""Measurements; each prints one number and the bar it is held to."""
