@@ -1,7 +1,7 @@
 """The check job: is the data that training will read sane, and do the project's own tests pass at the commit?
 
 settings: files, target, holdout, score; schema ("schema.py:schema" or ""), tests (["tests"]).
-result: {"tests", "tests_seconds", "rows", "columns", "blobs", "content", "schema", "warnings"}.
+result: {"tests", "tests_seconds", "rows", "columns", "blobs", "content", "schema", "notes"}.
 """
 
 import hashlib
@@ -23,14 +23,13 @@ def check(job: Job) -> dict[str, Any]:
     files_there(job)
     tables = read_tables(job)
     frame = combine(tables)
-    target, warnings = sane(frame, job)
+    target, notes = sane(frame, job)
     holdout_rows(tables, frame, job)
     declared = declared_schema(job, frame)
     tests = run_tests(job)
-    if tests.warning:
-        warnings.append(tests.warning)
-    for warning in warnings:
-        print(f"warning: {warning}", flush=True)
+    notes += [tests.note] if tests.note else []
+    for note in notes:
+        print(f"note: {note}", flush=True)
     return {
         "tests": tests.count,
         "tests_seconds": round(tests.seconds, 3),
@@ -39,22 +38,21 @@ def check(job: Job) -> dict[str, Any]:
         "blobs": {table.name: table.sha256 for table in tables},
         "content": content_digest(tables),
         "schema": input_schema(frame, target, declared) | {"input": job.setting("input", "records")},
-        "warnings": warnings,
+        "notes": notes,
     }
 
 
 def files_there(job: Job) -> None:
-    """Raise `JobFailed` when a script that signalbox.toml names is not in the commit."""
-    for key, default in (("script", "train.py"), ("score", "score.py")):
-        name = str(job.setting(key, default))
-        if not (job.code / name).is_file():
+    """Raise `JobFailed` when a script that the settings name is not in the commit."""
+    for name in (job.setting("script", ""), job.setting("score", "score.py")):
+        if name and not (job.code / name).is_file():
             raise JobFailed(
                 f"{name} is not in the commit", "Commit the file, or name the one to use in signalbox.toml, and push"
             )
 
 
 def sane(frame: pd.DataFrame, job: Job) -> tuple[str, list[str]]:
-    """Return the target's name and what is only worth a warning; raise `JobFailed` for data nobody could train on."""
+    """Return the target's name and what is only worth a note; raise `JobFailed` for data nobody could train on."""
     target = target_of(frame, job.settings)
     again = "Put corrected data, then release again"
     if len(frame) < LEAST_ROWS:
@@ -67,11 +65,11 @@ def sane(frame: pd.DataFrame, job: Job) -> tuple[str, list[str]]:
     mixed = [str(name) for name in frame.columns if kind_of(frame[name]) == "mixed"]
     if mixed:
         raise JobFailed(f'Column "{mixed[0]}" holds several kinds of values, such as numbers and text', again)
-    warnings = [f'{unknown} of {len(frame)} rows have no "{target}"'] if unknown else []
+    notes = [f'{unknown} of {len(frame)} rows have no "{target}"'] if unknown else []
     for name in frame.columns:
         if name != target and kind_of(frame[name]) == "empty":
-            warnings.append(f'column "{name}" is empty in all rows')
-    return target, warnings
+            notes.append(f'column "{name}" is empty in all rows')
+    return target, notes
 
 
 def content_digest(tables: list[Table]) -> str:

@@ -80,7 +80,7 @@ def equal(expected: Any, got: Any) -> bool:
     """Tell whether two answers are the same; numbers within 1e-9 of their size."""
     if isinstance(expected, str) or isinstance(got, str):
         return bool(expected == got)
-    return abs(expected - got) <= 1e-9 * max(abs(expected), abs(got))
+    return bool(abs(expected - got) <= 1e-9 * max(abs(expected), abs(got)))
 
 
 def claim_of_bad_inputs(service: Service, golden: dict[str, Any], schema: dict[str, Any]) -> tuple[Claim, int]:

@@ -15,11 +15,11 @@ NO_TESTS_COLLECTED = 5
 
 @dataclass(frozen=True)
 class Tested:
-    """What the tests came to; `warning` when there are none."""
+    """What the tests came to; `note` when there are none."""
 
     count: int
     seconds: float
-    warning: str = ""
+    note: str = ""
 
 
 def run_tests(job: Job) -> Tested:

@@ -10,11 +10,13 @@ EPSILON = np.finfo(np.float64).eps
 
 
 def _mean(loss: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    return (counts @ loss) / counts.sum(axis=1)
+    mean: np.ndarray = (counts @ loss) / counts.sum(axis=1)
+    return mean
 
 
 def _ratio(above: np.ndarray, below: np.ndarray, otherwise: float) -> np.ndarray:
-    return np.divide(above, below, out=np.full(np.shape(above), otherwise, dtype=float), where=below != 0)
+    filled = np.full(np.shape(above), otherwise, dtype=float)
+    return np.divide(above, below, out=filled, where=below != 0)
 
 
 def rmse(truth: np.ndarray, prediction: np.ndarray, counts: np.ndarray) -> np.ndarray:

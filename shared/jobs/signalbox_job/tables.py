@@ -63,7 +63,7 @@ def read_tables(job: Job) -> list[Table]:
     put = f"Put some with: signalbox data put {job.project} FILE"
     if not arrived:
         raise JobFailed(f"No data has arrived for project {job.project} in container {container}", put)
-    wanted = {path for path in job.data.glob(pattern) if path.is_file()}
+    wanted = _matching(job, str(pattern))
     files = [path for path in arrived if path in wanted]
     if not files:
         seen = ", ".join(path.relative_to(job.data).as_posix() for path in arrived[:3])
@@ -75,6 +75,16 @@ def read_tables(job: Job) -> list[Table]:
     rows = sum(len(table.frame) for table in tables)
     print(f"{rows} rows in {len(tables)} file{'s' if len(tables) > 1 else ''}", flush=True)
     return tables
+
+
+def _matching(job: Job, pattern: str) -> set[Path]:
+    """Return what the pattern matches at any depth: a container's prefix is part of a blob's name."""
+    try:
+        return set(job.data.rglob(pattern))
+    except (ValueError, NotImplementedError) as fault:
+        raise JobFailed(
+            f'files = "{pattern}" is no pattern within the data: {fault}', 'Use one like "*.csv"'
+        ) from fault
 
 
 def read_table(path: Path, name: str) -> Table:

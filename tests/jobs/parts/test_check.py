@@ -36,7 +36,7 @@ def test_a_good_project_is_described(tiny, make_rows):
     assert result["schema"]["columns"][0] | {"max": 0} == {
         "name": "a", "type": "number", "nullable": False, "min": lowest, "max": 0
     }  # fmt: skip
-    assert result["warnings"] == []
+    assert result["notes"] == []
 
 
 def test_the_content_digest_changes_with_a_byte_and_with_a_name(tiny):
@@ -71,17 +71,23 @@ def test_a_target_that_is_empty_everywhere_is_refused(tiny, make_rows):
 
 def test_a_target_that_is_empty_somewhere_is_a_warning(tiny, make_rows):
     tiny.rows("rows.csv", [*make_rows(60), {"a": 1.0, "b": 1.0, "y": None}])
-    assert check(tiny.job())["warnings"][0] == '1 of 61 rows have no "y"'
+    assert check(tiny.job())["notes"][0] == '1 of 61 rows have no "y"'
 
 
 def test_a_script_that_is_not_in_the_commit_is_named(tiny):
     assert refused(tiny, score="serve.py").reason == "serve.py is not in the commit"
 
 
+def test_a_training_script_of_another_name_is_no_fault(tiny):
+    (tiny.code / "train.py").rename(tiny.code / "fit.py")
+    assert check(tiny.job())["rows"] == 80
+    assert refused(tiny, script="train.py").reason == "train.py is not in the commit"
+
+
 def test_no_tests_are_a_warning_and_not_a_failure(tiny):
-    assert "no tests" in check(tiny.job())["warnings"][0]
+    assert "no tests" in check(tiny.job())["notes"][0]
     tiny.write("tests/readme.md", "none yet")
-    assert check(tiny.job())["warnings"] == ["the project has no tests in tests"]
+    assert check(tiny.job())["notes"] == ["the project has no tests in tests"]
 
 
 def test_a_failing_test_is_named_with_what_it_said(tiny):

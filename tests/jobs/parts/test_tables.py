@@ -29,6 +29,20 @@ def test_data_that_does_not_match_the_pattern_is_named(tiny):
     assert 'files = "*.jsonl": rows.csv' in refusal(read_tables, tiny.job(files="*.jsonl"))
 
 
+@pytest.mark.parametrize("pattern", ["*.csv", "deep/*.csv", "**/*.csv"])
+def test_a_pattern_matches_at_any_depth(tiny, make_rows, pattern):
+    (tiny.data / "team" / "deep").mkdir(parents=True)
+    tiny.rows("team/deep/rows.csv", make_rows(3))
+    (tiny.data / "rows.csv").unlink()
+    assert [table.name for table in read_tables(tiny.job(files=pattern))] == ["team/deep/rows.csv"]
+
+
+@pytest.mark.parametrize("pattern", ["/etc/*.csv", "../../*.csv"])
+def test_a_pattern_that_leaves_the_data_finds_nothing(tiny, pattern):
+    (tiny.folder / "outside.csv").write_text("a\n1\n")
+    assert "files = " in refusal(read_tables, tiny.job(files=pattern))
+
+
 def test_a_part_of_a_csv_file_is_written_exactly_as_it_arrived(tmp_path):
     text = '\ufeffname;"n"\r\n"a\nb";007\r\n\r\n"say ""x""";1.50\r\nlast;NA'
     path = tmp_path / "in.csv"
