@@ -45,12 +45,9 @@ def compared(outcome: facts.Evaluated) -> str:
     if outcome.champion is None or outcome.gain is None:
         beside = f" ({outcome.note})" if outcome.note else ""
         return f"{outcome.metric} {outcome.candidate:.4g} on {outcome.rows} rows, nothing to compare with{beside}"
-    better = "better" if outcome.gain > 0 else "worse"
+    how = f"{'better' if outcome.gain > 0 else 'worse'} by {abs(outcome.gain):.3g}" if outcome.gain else "no difference"
     interval = "" if outcome.low is None or outcome.high is None else f" [{outcome.low:.3g}, {outcome.high:.3g}]"
-    return (
-        f"{outcome.metric} {outcome.candidate:.4g} against {outcome.champion:.4g}: "
-        f"{better} by {abs(outcome.gain):.3g}, gain{interval}"
-    )
+    return f"{outcome.metric} {outcome.candidate:.4g} against {outcome.champion:.4g}: {how}, gain{interval}"
 
 
 def _claimed(claims: tuple[facts.Claim, ...]) -> Stop | None:
