@@ -36,14 +36,13 @@ ROOT = {
 ARROWS = {
     "function_app": {"functions", "errors"},
     "functions": {"control", "sources", "reports", "pages", "words", "wiring", "errors"},
-    # Of sources, only what tells whether two addresses name one repository.
-    "control": {"answers", "sources", "release", "steps", "streams", "ports", "words", "errors"},
+    "control": {"answers", "release", "steps", "streams", "ports", "words", "errors"},
     "answers": set(),
     "sources": {"sources", "release", "errors"},
     "steps": {"steps", "streams", "ports", "release", "words", "errors"},
     "streams": {"ports", "release", "errors"},
-    "reports": {"streams", "ports", "release", "words", "errors"},
-    "pages": {"answers", "words"},
+    "reports": {"release", "words", "errors"},
+    "pages": {"answers"},
     "words": {"release", "errors"},
     "release": {"release", "errors"},
     "ports": {"release", "errors"},
