@@ -38,6 +38,13 @@ def test_an_environment_is_built_once_and_found_again(state: Path, code: Path, o
     assert first.lock.startswith("sha256:")
 
 
+def test_no_file_of_an_environment_is_shared_with_the_cache_of_others(state: Path, code: Path, ours: Path) -> None:
+    ours.write_text("iniconfig==2.1.0\n")
+    files = [path for path in ensure(state, code, "", print, ours).site.rglob("*") if path.is_file()]
+    assert files
+    assert {path.stat().st_nlink for path in files} == {1}
+
+
 def test_other_requirements_are_another_environment(state: Path, code: Path, ours: Path) -> None:
     first = ensure(state, code, "requirements.txt", print, ours)
     (code / "requirements.txt").write_text("# another text\n")

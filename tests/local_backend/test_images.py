@@ -22,8 +22,9 @@ from stand_ins import Topic, until
 
 from shared.backends.local import works
 from shared.backends.local.images import LocalImages
-from shared.backends.local.layers import unpacked, write_layer
+from shared.backends.local.layers import unpacked
 from shared.backends.local.oci import Layout
+from shared.backends.local.tarballs import write_layer
 from shared.errors import NotFound, StepFailed, Unavailable
 from shared.ports import ImageReport, ImageSpec
 
@@ -121,6 +122,17 @@ def test_two_builds_in_two_places_are_the_same_image(tmp_path: Path, scripts: Pa
         trained(state)
         digests.add(built(state, scripts, image(state)).digest)
     assert len(digests) == 1
+
+
+def test_what_a_job_writes_into_the_environment_never_gets_into_an_image(state: Path, scripts: Path) -> None:
+    trained(state)
+    first = built(state, scripts, image(state))
+    (site,) = (state / "envs").glob("*/venv/lib/python*/site-packages")
+    (site / "iniconfig" / "__init__.py").write_text("raise SystemExit")
+    (site / "more.py").write_text("")
+    trained(state, OTHER)
+    second = built(state, scripts, image(state, OTHER))
+    assert manifest(state, first.digest)["layers"][0] == manifest(state, second.digest)["layers"][0]
 
 
 def test_a_retrained_model_adds_only_its_own_layer(state: Path, scripts: Path) -> None:

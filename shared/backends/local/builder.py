@@ -12,15 +12,15 @@ import msgspec
 
 from shared.backends.local import trees, works
 from shared.backends.local.artifacts import FileArtifacts
-from shared.backends.local.durable import locked, write_durably
+from shared.backends.local.durable import write_durably
 from shared.backends.local.environments import IN_IMAGE, Environment, ensure
 from shared.backends.local.events import image_pushed, publish
 from shared.backends.local.images import Order, build_folder
-from shared.backends.local.layers import WrittenLayer, write_layer
 from shared.backends.local.oci import CONFIG, LAYER, MANIFEST, Descriptor, Layout, Manifest, canonical
 from shared.backends.local.registry import model_source
 from shared.backends.local.runner import capture_output
 from shared.backends.local.snapshots import unpack
+from shared.backends.local.tarballs import WrittenLayer, write_layer
 from shared.errors import StepFailed
 from shared.ports import ImageReport, ImageSpec
 
@@ -71,7 +71,7 @@ def build(state: Path, spec: ImageSpec, scripts: Path, work: Path) -> tuple[Desc
     serving = [(f"{ROOT}/signalbox/{path.name}", path) for path in (scripts / "serving").glob("*.py")]
     model_files = [(f"{model}/{name}", path) for name, path in trees.files(folder)]
     layers = (
-        (dependency_layer(state, environment), state / "envs" / environment.key / "layer.tar.gz"),
+        (environment.layer, state / "envs" / environment.key / "layer.tar.gz"),
         (write_layer(work / "code.tar.gz", [*code_files, *serving]), work / "code.tar.gz"),
         (
             write_layer(work / "model.tar.gz", [*model_files, (f"{ROOT}/schema/schema.json", work / "schema.json")]),
@@ -82,18 +82,6 @@ def build(state: Path, spec: ImageSpec, scripts: Path, work: Path) -> tuple[Desc
     manifest = _manifest(layout, spec, environment, [layer for layer, _ in layers], f"/{model}")
     layout.tag(spec.release, manifest)
     return manifest, new
-
-
-def dependency_layer(state: Path, environment: Environment) -> WrittenLayer:
-    """Write the layer of an environment once; every image with this lock has the same."""
-    folder = state / "envs" / environment.key
-    record = folder / "layer.json"
-    with locked(folder.with_suffix(".lock"), 600.0):
-        if not record.is_file():
-            files = [(f"{IN_IMAGE[1:]}/{name}", path) for name, path in trees.files(environment.site)]
-            written = write_layer(folder / "layer.tar.gz", files)
-            write_durably(record, msgspec.json.encode(written))
-    return msgspec.json.decode(record.read_bytes(), type=WrittenLayer)
 
 
 def _agree(what: str, have: str, told: str | None) -> None:

@@ -16,8 +16,10 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from shared.backends.local import trees
 from shared.backends.local.durable import locked, write_durably
 from shared.backends.local.processes import ROOT, own_environment
+from shared.backends.local.tarballs import WrittenLayer, write_layer
 from shared.errors import StepFailed
 
 OURS = ROOT / "shared" / "jobs" / "requirements.in"
@@ -32,12 +34,16 @@ Log = Callable[[str], None]
 
 
 class Environment(Struct, frozen=True):
-    """A built environment: `lock` is the SHA-256 of its lock file, `site` holds its packages."""
+    """A built environment: `lock` is the SHA-256 of its lock file, `site` holds its packages.
+
+    `layer` is what it becomes in an image, written before any project's code could change the environment.
+    """
 
     key: str
     lock: str
     python: Path
     site: Path
+    layer: WrittenLayer
 
 
 class _Built(Struct, frozen=True):
@@ -46,6 +52,7 @@ class _Built(Struct, frozen=True):
     lock: str
     python: str
     site: str
+    layer: WrittenLayer
 
 
 def ensure(state: Path, code: Path, requirements: str, log: Log, ours: Path = OURS) -> Environment:
@@ -63,7 +70,7 @@ def ensure(state: Path, code: Path, requirements: str, log: Log, ours: Path = OU
                 _build(folder, (wanted, needed), log)
                 log("the environment is built")
     built = msgspec.json.decode((folder / "built.json").read_bytes(), type=_Built)
-    return Environment(key, built.lock, folder / built.python, folder / built.site)
+    return Environment(key, built.lock, folder / built.python, folder / built.site, built.layer)
 
 
 def bare_python(state: Path) -> Path:
@@ -124,24 +131,20 @@ def _build(folder: Path, texts: Sequence[str], log: Log) -> None:
     _uv([*compiling, "--python", str(python), "--output-file", "lock.txt", *sources], building)
     lock = (building / "lock.txt").read_bytes()
     log(f"{len(re.findall(rb'^[A-Za-z0-9]', lock, re.M))} packages")
-    _uv(
-        [
-            "pip",
-            "sync",
-            "--quiet",
-            "--require-hashes",
-            "--allow-empty-requirements",
-            "--python",
-            str(python),
-            "lock.txt",
-        ],
-        building,
-    )
+    # Hard links would let what runs in this environment write into the cache that all others are made from.
+    syncing = ["pip", "sync", "--quiet", "--require-hashes", "--allow-empty-requirements", "--link-mode", "copy"]
+    _uv([*syncing, "--python", str(python), "lock.txt"], building)
     site = _site(building / "venv")
     _compile(python, site)
-    built = _Built(f"sha256:{hashlib.sha256(lock).hexdigest()}", "venv/bin/python", str(site.relative_to(building)))
+    digest = f"sha256:{hashlib.sha256(lock).hexdigest()}"
+    built = _Built(digest, "venv/bin/python", str(site.relative_to(building)), _layer(building, site))
     write_durably(building / "built.json", msgspec.json.encode(built))
     building.rename(folder)
+
+
+def _layer(building: Path, site: Path) -> WrittenLayer:
+    files = [(f"{IN_IMAGE[1:]}/{name}", path) for name, path in trees.files(site)]
+    return write_layer(building / "layer.tar.gz", files)
 
 
 def _site(venv: Path) -> Path:

@@ -1,14 +1,11 @@
-"""Layers of images: written so that the same files are the same bytes, and unpacked once, by digest."""
+"""Layers of images, unpacked once, by digest."""
 
-import gzip
-import hashlib
-import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -16,15 +13,8 @@ from msgspec import Struct
 from shared.backends.local.durable import sync_folder
 from shared.backends.local.environments import bare_python
 from shared.backends.local.oci import LAYER, Descriptor, Layout, layout_of
+from shared.backends.local.tarballs import Hashing
 from shared.errors import Unavailable
-
-
-class WrittenLayer(Struct, frozen=True):
-    """A layer on disk: `digest` of the compressed file, `diff` of the tar in it, `size` of the file in bytes."""
-
-    digest: str
-    diff: str
-    size: int
 
 
 class Unpacked(Struct, frozen=True):
@@ -45,44 +35,6 @@ class Unpacked(Struct, frozen=True):
         }
 
 
-class _Hashing:
-    """A file whose bytes are digested as they pass."""
-
-    def __init__(self, file: IO[bytes] | gzip.GzipFile) -> None:
-        self._file, self._hash, self.size = file, hashlib.sha256(), 0
-
-    def write(self, content: bytes) -> int:
-        self._hash.update(content)
-        self.size += len(content)
-        return self._file.write(content)
-
-    def read(self, size: int = -1) -> bytes:
-        content = self._file.read(size)
-        self._hash.update(content)
-        return content
-
-    def flush(self) -> None:
-        self._file.flush()
-
-    def digest(self) -> str:
-        return f"sha256:{self._hash.hexdigest()}"
-
-
-def write_layer(target: Path, files: Iterable[tuple[str, Path]]) -> WrittenLayer:
-    """Write (path in the image, file) pairs as a gzipped tar: sorted, without times, owners and other accidents."""
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with target.open("wb") as file:
-        outer = _Hashing(file)
-        with gzip.GzipFile("", "wb", compresslevel=1, fileobj=outer, mtime=0) as compressed:
-            inner = _Hashing(compressed)
-            with tarfile.open(fileobj=inner, mode="w|", format=tarfile.PAX_FORMAT) as archive:  # type: ignore[call-overload]
-                for name, path in sorted(files):
-                    _add(archive, name, path)
-        file.flush()
-        os.fsync(file.fileno())
-    return WrittenLayer(outer.digest(), inner.digest(), outer.size)
-
-
 def unpacked(state: Path, digest: str) -> Unpacked:
     """Unpack the image of a manifest digest; `NotFound` when there is none."""
     layout = layout_of(state, digest)
@@ -92,14 +44,6 @@ def unpacked(state: Path, digest: str) -> Unpacked:
     environment = dict(pair.split("=", 1) for pair in config["Env"])
     places = {name: _place(folders, value) for name, value in environment.items()}
     return Unpacked(str(bare_python(state)), places, config.get("Labels") or {})
-
-
-def _add(archive: tarfile.TarFile, name: str, path: Path) -> None:
-    entry = tarfile.TarInfo(name)
-    with path.open("rb") as content:
-        found = os.fstat(content.fileno())
-        entry.size, entry.mode = found.st_size, 0o755 if found.st_mode & 0o100 else 0o644
-        archive.addfile(entry, content)
 
 
 def _place(folders: list[Path], value: str) -> str:
@@ -123,7 +67,7 @@ def _unpack(state: Path, layout: Layout, layer: Descriptor) -> Path:
     temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=".new-"))
     try:
         with path.open("rb") as file:
-            hashing = _Hashing(file)
+            hashing = Hashing(file)
             with tarfile.open(fileobj=hashing, mode="r|gz") as archive:  # type: ignore[call-overload]
                 for entry in archive:
                     _write(archive, entry, temporary)
