@@ -1,4 +1,4 @@
-"""HTTP: open one on demand, cancel, list, one release, its evidence, timeline and logs."""
+"""HTTP: open one on demand, cancel, resume, list, one release, its evidence, timeline and logs."""
 
 import typing
 
@@ -31,7 +31,9 @@ async def _ask(req: func.HttpRequest, name: str, view: str) -> Answer:
         return await wiring.control().take_in([people.open_request(req.headers, req.get_body())])
     if view == "cancel":
         return await wiring.control().take_in([people.cancel_request(name, req.headers, req.get_body())])
-    raise NotFound("POST to /releases opens one, POST to /releases/{release}/cancel ends one; nothing else is taken")
+    if view == "resume":
+        return await wiring.control().take_in([people.resume_request(name, req.headers, req.get_body())])
+    raise NotFound("POST to /releases opens one, to /releases/{release}/cancel ends one, to .../resume lets one go on")
 
 
 async def _show(req: func.HttpRequest, name: str, view: str) -> Answer:

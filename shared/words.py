@@ -101,6 +101,10 @@ def told(fact: Fact) -> str:
             return f"{fact.step} failed: {fact.reason}"
         case facts.Parked():
             return f"{fact.step} is parked: {fact.reason}"
+        case facts.PutOff():
+            return f"{fact.step} could not make {fact.name} now, which costs no attempt: {fact.reason}"
+        case facts.Resumed():
+            return f"{fact.by} lets {fact.step} try again: {fact.reason}"
         case facts.CodeRead():
             return f"code read: {fact.message.splitlines()[0] if fact.message else ''} ({fact.author} <{fact.email}>)"
         case facts.ChampionChosen():

@@ -350,7 +350,7 @@ class _Images:
         return self.world.images.get(f"{project}:{release}")
 
     async def build(self, spec: ImageSpec) -> None:
-        self.world.reach("images")
+        self.world.reach("building")
         name = f"{spec.project}:{spec.release}"
         if name in self.world.images:
             return

@@ -9,7 +9,7 @@ from shared.control.working import again, orders
 from shared.errors import Conflict, NotAllowed, NotFound
 from shared.ports import Outside
 from shared.release import environment, facts, ids, line, state
-from shared.release.notices import CancelAsked, DecisionGiven, EnvironmentAsked
+from shared.release.notices import CancelAsked, DecisionGiven, EnvironmentAsked, ResumeAsked
 from shared.streams import Streams, environment_stream, release_stream
 
 
@@ -74,6 +74,24 @@ class Deciding(Struct, frozen=True):
                 raise Conflict(f"it ended already as {known.ended.how}: {known.ended.reason}")
             body = {"release": asked.release, "alias": ids.alias(asked.release), "state": "cancelled"}
             return Answer(200, body, tuple(orders(known, [])))
+
+    async def resume(self, asked: ResumeAsked) -> Answer:
+        """Let a parked step try again, with all its attempts."""
+        while True:
+            stream = await self.streams.read(release_stream(asked.release))
+            known = state.fold(stream.facts)
+            if known.ended is not None:
+                raise Conflict(f"it ended already as {known.ended.how}: {known.ended.reason}")
+            if known.parked is None:
+                raise Conflict(f"it is not parked; it waits for {line.waiting_for(known)}")
+            resumed = facts.Resumed(known.parked.step, known.parked.round, asked.by, asked.reason)
+            state.learn(known, resumed)
+            try:
+                await self.streams.append(stream, [resumed])
+            except Conflict:
+                continue
+            body = {"release": asked.release, "alias": ids.alias(asked.release), "state": "open", "step": resumed.step}
+            return Answer(202, body, tuple(again(known)))
 
     async def _is_live(self, known: state.State) -> bool:
         live = (await self.streams.environment(known.release.project, "production")).live

@@ -1,6 +1,7 @@
 """The desk: every notice, order and look of the patrol comes across it."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -20,6 +21,8 @@ from shared.ports import Outside
 from shared.release import facts, notices
 from shared.release.notices import Notice
 from shared.streams import INBOX, Streams
+
+log = logging.getLogger("signalbox")
 
 
 class Control(Struct, frozen=True):
@@ -68,6 +71,10 @@ class Control(Struct, frozen=True):
                     known = await self.reading.release(notice.release)
                     named = msgspec.structs.replace(notice, release=known.state.release.release)
                     return await self.deciding.cancel(named)
+                case notices.ResumeAsked():
+                    known = await self.reading.release(notice.release)
+                    named_again = msgspec.structs.replace(notice, release=known.state.release.release)
+                    return await self.deciding.resume(named_again)
                 case notices.EnvironmentAsked():
                     return await self.deciding.govern(notice)
                 case notices.RunHeard() | notices.ModelHeard() | notices.ImageHeard() | notices.ServiceHeard():
@@ -105,10 +112,9 @@ class Control(Struct, frozen=True):
         """Look at everything open; return the orders that heal what events missed."""
         return Answer(orders=tuple(await self.patrolling.patrol()))
 
-    async def give_up(self, message: str) -> Answer:
-        """Park the release whose order ended in the poison queue."""
+    async def give_up(self, message: str) -> None:
+        """Take an order out of the poison queue; one that cannot be read was never ours."""
         try:
-            order = msgspec.json.decode(message, type=Order)
-        except msgspec.MsgspecError:
-            return Answer()
-        return Answer(orders=tuple(await self.patrolling.park(order)))
+            await self.patrolling.give_up(msgspec.json.decode(message, type=Order))
+        except msgspec.MsgspecError as error:
+            log.error("message=%r in the poison queue cannot be read: error=%r", message[:200], error)

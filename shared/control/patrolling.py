@@ -78,16 +78,13 @@ class Patrolling(Struct, frozen=True):
         late = seen is None or seen.generation != live.generation or production.seen < live.generation
         return [Order("converge", project=project, environment="production")] if late else []
 
-    async def park(self, order: Order) -> list[Order]:
-        """Record that a step's order could not be worked on at all, so that people look."""
-        while True:
-            stream = await self.streams.read(release_stream(order.release))
-            known = state.fold(stream.facts)
-            if known.parked or line.standing(known) != order.step:
-                return []
-            reason = "its order failed again and again; the app's log says why"
-            try:
-                await self.streams.append(stream, [facts.Parked(order.step, order.round, reason)])
-                return []
-            except Conflict:
-                continue
+    async def give_up(self, order: Order) -> None:
+        """Log an order that ended in the poison queue; the patrol orders its step again, so nothing is lost.
+
+        What is parked is parked by the attempts it used up, never by an outside service that was away for minutes.
+        """
+        log.error("release=%r step=%r its order failed at every delivery; the patrol orders it again", *_names(order))
+
+
+def _names(order: Order) -> tuple[str, str]:
+    return order.release or f"{order.project}/{order.environment}", order.step

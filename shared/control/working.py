@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from shared.answers import Order
-from shared.errors import Conflict, StepFailed
+from shared.errors import Conflict, StepFailed, Unavailable
 from shared.ports import Outside
 from shared.release import chain, facts, line, state
 from shared.release.facts import Fact
@@ -95,26 +95,31 @@ class Working(Struct, frozen=True):
     async def _make(
         self, stream: chain.Stream, known: state.State, order: Order, wanted: Wanted, attempt: str
     ) -> list[Order]:
-        tried = known.attempts.get(wanted.name, set())
+        tried = known.tried(wanted.name)
         if attempt not in tried and len(tried) >= ATTEMPTS:
             reason = f"{len(tried)} attempts at {wanted.name} gave no outcome"
             return await self.record(stream, known, [facts.Parked(order.step, order.round, reason)])
         started = facts.StepStarted(order.step, order.round, wanted.name, attempt)
         await self.streams.append(stream, [*wanted.facts, started])
-        others = await wanted.act() or ()
+        try:
+            others = await wanted.act() or ()
+        except Unavailable as error:
+            put_off = facts.PutOff(order.step, order.round, wanted.name, attempt, str(error))
+            await self._note(order.release, put_off)
+            raise
         submitted = facts.Submitted(order.step, order.round, wanted.name, wanted.waits_for)
-        await self._submitted(order.release, submitted)
+        await self._note(order.release, submitted)
         if wanted.look_again:
             return await self._work(order, attempt)
         return [Order("ask", other, 0) for other in others]
 
-    async def _submitted(self, release: str, fact: facts.Submitted) -> None:
-        """Record that `name` exists, unless its outcome was quicker than this append."""
+    async def _note(self, release: str, fact: facts.Submitted | facts.PutOff) -> None:
+        """Record what became of an act, unless the step's outcome was quicker than this append."""
         while True:
             stream = await self.streams.read(release_stream(release))
             known = state.fold(stream.facts)
             over = known.ended is not None or (fact.step, fact.round) in known.outcomes
-            if over or fact.name in known.submitted:
+            if over or (isinstance(fact, facts.Submitted) and fact.name in known.submitted):
                 return
             try:
                 return await self.streams.append(stream, [fact])

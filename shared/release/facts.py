@@ -105,11 +105,30 @@ class StepFailed(Fact, frozen=True):
     log: str = ""
 
 
+class PutOff(Fact, frozen=True):
+    """An attempt met an outside service that could not be asked: it does not count."""
+
+    step: str
+    round: int
+    name: str
+    attempt: str
+    reason: str
+
+
 class Parked(Fact, frozen=True):
     """A step used up its attempts without an outcome; people decide."""
 
     step: str
     round: int
+    reason: str
+
+
+class Resumed(Fact, frozen=True):
+    """A person looked at a parked step and lets it try again, with all its attempts."""
+
+    step: str
+    round: int
+    by: str
     reason: str
 
 

@@ -110,6 +110,14 @@ class CancelAsked(Struct, frozen=True):
     reason: str
 
 
+class ResumeAsked(Struct, frozen=True):
+    """A person lets a parked step try again."""
+
+    release: str
+    by: str
+    reason: str
+
+
 class EnvironmentAsked(Struct, frozen=True):
     """A person rolls an environment back, holds it, or lifts the hold; `to` names a release, a version, or nothing."""
 
@@ -133,5 +141,6 @@ Notice = (
     | DecisionGiven
     | OpenAsked
     | CancelAsked
+    | ResumeAsked
     | EnvironmentAsked
 )

@@ -1,6 +1,7 @@
 """What is known of one release: the fold of its facts.
 
-Every field is keyed and the first word stands, so that repeats and early arrivals change nothing.
+Every field is keyed and the first word stands, so that repeats and early arrivals change nothing;
+only a person's `Resumed` depends on where it stands, and the ledger says where.
 Nothing here is stored; it is read from the facts each time.
 """
 
@@ -45,6 +46,7 @@ class State(Struct):
     round: int = 1
     ordered: set[tuple[str, int]] = field(default_factory=set)
     attempts: dict[str, set[str]] = field(default_factory=dict)
+    put_off: dict[str, set[str]] = field(default_factory=dict)
     submitted: dict[str, facts.Submitted] = field(default_factory=dict)
     heard: set[tuple[str, str]] = field(default_factory=set)
     outcomes: dict[tuple[str, int], Outcome] = field(default_factory=dict)
@@ -55,6 +57,10 @@ class State(Struct):
     decided: dict[int, dict[str, facts.Decided]] = field(default_factory=dict)
     parked: facts.Parked | None = None
     ended: facts.ReleaseEnded | None = None
+
+    def tried(self, name: str) -> set[str]:
+        """Return the attempts at making `name` that count."""
+        return self.attempts.get(name, set()) - self.put_off.get(name, set())
 
     @property
     def release(self) -> facts.ReleaseOpened:
@@ -72,6 +78,8 @@ def learn(state: State, fact: Fact) -> None:
             state.ordered.add((step, round))
         case facts.StepStarted(name=name, attempt=attempt):
             state.attempts.setdefault(name, set()).add(attempt)
+        case facts.PutOff(name=name, attempt=attempt):
+            state.put_off.setdefault(name, set()).add(attempt)
         case facts.Submitted(name=name):
             state.submitted.setdefault(name, fact)
         case facts.Heard(event=event, subject=subject):
@@ -88,6 +96,9 @@ def learn(state: State, fact: Fact) -> None:
             state.decided.setdefault(round, {}).setdefault(approver, fact)
         case facts.Parked():
             state.parked = state.parked or fact
+        case facts.Resumed():
+            state.parked = None
+            state.attempts.clear()
         case facts.ProductionChanged(round=round):
             state.round = max(state.round, round)
         case facts.ReleaseEnded():

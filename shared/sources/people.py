@@ -6,7 +6,7 @@ from typing import Literal
 from msgspec import Struct
 
 from shared.errors import Conflict, NotAllowed, NotFound, NotTrusted, NotUnderstood
-from shared.release.notices import CancelAsked, DecisionGiven, Environment, EnvironmentAsked, OpenAsked
+from shared.release.notices import CancelAsked, DecisionGiven, Environment, EnvironmentAsked, OpenAsked, ResumeAsked
 from shared.release.tokens import Grant, verify
 from shared.sources.bodies import Shape, header, length_checked, read_form, read_json, understood
 from shared.sources.texts import exact, prose
@@ -39,7 +39,7 @@ class OpenBody(Struct, forbid_unknown_fields=True):
 
 
 class CancelBody(Struct, forbid_unknown_fields=True):
-    """The fields of a cancellation."""
+    """The fields of a cancellation, and of letting a parked release go on."""
 
     reason: str
     by: str
@@ -96,6 +96,12 @@ def cancel_request(release: str, headers: Mapping[str, str], body: bytes) -> Can
     """Return a release that a person ends."""
     given = _shaped(_fields(headers, body, SEND_CANCEL), CancelBody, "The request", SEND_CANCEL)
     return CancelAsked(release, _name("by", given.by), _reason(given.reason))
+
+
+def resume_request(release: str, headers: Mapping[str, str], body: bytes) -> ResumeAsked:
+    """Return a parked release that a person lets try again."""
+    given = _shaped(_fields(headers, body, SEND_CANCEL), CancelBody, "The request", SEND_CANCEL)
+    return ResumeAsked(release, _name("by", given.by), _reason(given.reason))
 
 
 def environment_request(project: str, environment: str, headers: Mapping[str, str], body: bytes) -> EnvironmentAsked:

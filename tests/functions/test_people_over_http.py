@@ -164,3 +164,11 @@ def test_the_queue_function_names_its_attempt_by_message_and_dequeue_count(app: 
     message = func.QueueMessage(id="m7", body=app.world.orders.pop().text().encode())
     asyncio.run(on_step_due._function.get_user_function()(message, Orders()))  # type: ignore[attr-defined]
     assert app.world.state(release).attempts[f"{release}-check-1"] == {"m7:None"}
+
+
+def test_resuming_over_http_is_refused_while_nothing_is_parked(app: App) -> None:
+    release = asked(app)
+    body = json.dumps({"by": "dee@example.org", "reason": "try again"}).encode()
+    refused = app.http(releases, "POST", body, route={"path": f"{release}/resume"})
+    assert refused.status_code == 409
+    assert "it is not parked" in str(read(refused)["error"])

@@ -208,6 +208,37 @@ def test_a_step_that_never_gets_anything_made_is_parked_and_blocks_nobody() -> N
     assert world.live() == second
 
 
+def test_a_parked_release_goes_on_when_a_person_lets_it() -> None:
+    world = World(losing={"train"})
+    release = world.push("a")
+    for _ in range(8):
+        world.run()
+        world.patrol()
+    world.losing.clear()
+    asked = notices.ResumeAsked(release, "dee@example.org", "the machine is back")
+    world.take_in(asked)
+    world.run()
+    assert line.standing(world.state(release)) == "ask"
+    with pytest.raises(Conflict, match="it is not parked; it waits for a decision"):
+        world.take_in(asked)
+
+
+def test_an_outage_while_something_is_made_costs_no_attempt() -> None:
+    world = World(away={"building"})
+    release = world.push("a")
+    for _ in range(12):
+        world.run_unless_away()
+        world.patrol()
+    known = world.state(release)
+    assert known.parked is None
+    assert known.tried(f"houses:{release}") == set()
+    assert len(known.attempts[f"houses:{release}"]) == 12
+    world.away.clear()
+    world.patrol()
+    world.run()
+    assert line.standing(world.state(release)) == "ask"
+
+
 def test_a_commit_that_is_not_on_the_branch_ends_as_stale_and_nothing_of_it_runs() -> None:
     world = World()
     release = world.tell_push(commit("f"))
