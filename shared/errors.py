@@ -40,6 +40,10 @@ class Conflict(SignalboxError):
     status = 409
 
 
+class Moved(Conflict):
+    """A stream is longer than it was when it was read: read it again, and decide again."""
+
+
 class LengthRequired(SignalboxError):
     """The body came without a Content-Length, which the Functions host hands to us empty."""
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from shared.errors import Conflict, Moved
 from shared.ports import Ledger
 from shared.release import chain, environment, project
 from shared.release.facts import Fact
@@ -21,9 +22,12 @@ class Streams(Struct, frozen=True):
         return chain.decode(name, await self.ledger.read(name))
 
     async def append(self, stream: chain.Stream, facts: Sequence[Fact]) -> None:
-        """Append in one piece at the position read; raises `Conflict` when something else came first."""
+        """Append in one piece at the position read; raises `Moved` when something else came first."""
         lines = chain.encode(facts, self._now(), stream.head)
-        await self.ledger.append(stream.name, lines, stream.position)
+        try:
+            await self.ledger.append(stream.name, lines, stream.position)
+        except Conflict as conflict:
+            raise Moved(f"{stream.name} moved on from {stream.position}") from conflict
 
     async def add(self, name: str, facts: Sequence[Fact]) -> None:
         """Append rows that commute, at whatever position."""

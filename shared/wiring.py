@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from weakref import WeakValueDictionary
 
 from msgspec import Struct
 
@@ -21,7 +22,7 @@ class Wired(Struct, frozen=True):
 
 _wired: list[Wired] = []
 # One dictionary for the life of the process: a controller that is built anew must not forget who is at work.
-_locks: dict[str, asyncio.Lock] = {}
+_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
 
 def wired() -> Wired:

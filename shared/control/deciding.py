@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from shared.answers import Answer, Order
 from shared.control.working import again, orders
-from shared.errors import Conflict, NotAllowed, NotFound
+from shared.errors import Conflict, Moved, NotAllowed, NotFound
 from shared.ports import Outside
 from shared.release import environment, facts, ids, line, state
 from shared.release.notices import CancelAsked, DecisionGiven, EnvironmentAsked, ResumeAsked
@@ -34,7 +34,7 @@ class Deciding(Struct, frozen=True):
                 state.learn(known, fact)
                 try:
                     await self.streams.append(stream, [fact])
-                except Conflict:
+                except Moved:
                     continue
             return Answer(200, _told(known, given, asked, turn), tuple(again(known)))
 
@@ -68,7 +68,7 @@ class Deciding(Struct, frozen=True):
                 state.learn(known, ended)
                 try:
                     await self.streams.append(stream, [ended])
-                except Conflict:
+                except Moved:
                     continue
             elif known.ended.how != "cancelled":
                 raise Conflict(f"it ended already as {known.ended.how}: {known.ended.reason}")
@@ -88,7 +88,7 @@ class Deciding(Struct, frozen=True):
             state.learn(known, resumed)
             try:
                 await self.streams.append(stream, [resumed])
-            except Conflict:
+            except Moved:
                 continue
             body = {"release": asked.release, "alias": ids.alias(asked.release), "state": "open", "step": resumed.step}
             return Answer(202, body, tuple(again(known)))
@@ -107,7 +107,7 @@ class Deciding(Struct, frozen=True):
             try:
                 if new:
                     await self.streams.append(stream, new)
-            except Conflict:
+            except Moved:
                 continue
             return await self._governed(asked, bool(new))
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
+from weakref import WeakValueDictionary
 
 import msgspec
 from msgspec import Struct
@@ -41,7 +42,7 @@ class Control(Struct, frozen=True):
     """When each function last heard an event, since this process started."""
 
     @staticmethod
-    def over(outside: Outside, locks: dict[str, asyncio.Lock] | None = None) -> "Control":
+    def over(outside: Outside, locks: MutableMapping[str, asyncio.Lock] | None = None) -> "Control":
         """Return the controller of everything that `outside` reaches; `locks` are those of the process."""
         streams = Streams(outside.ledger, outside.clock)
         opening = Opening(outside, streams)
@@ -50,7 +51,7 @@ class Control(Struct, frozen=True):
             streams=streams,
             triggers=Triggers(outside, streams, opening),
             hearing=Hearing(streams),
-            working=Working(outside, streams, {} if locks is None else locks),
+            working=Working(outside, streams, WeakValueDictionary() if locks is None else locks),
             closing=Closing(outside, streams),
             deciding=Deciding(outside, streams),
             patrolling=Patrolling(outside, streams, opening),

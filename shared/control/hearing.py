@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from shared.answers import Order
 from shared.control.working import again, orders
-from shared.errors import Conflict
+from shared.errors import Moved
 from shared.release import facts, ids, line, state
 from shared.release.notices import ImageHeard, ModelHeard, RunHeard, ServiceHeard
 from shared.streams import INBOX, Streams, release_stream
@@ -34,7 +34,7 @@ class Hearing(Struct, frozen=True):
             try:
                 if fresh or due:
                     await self.streams.append(stream, [*([fact] if fresh else []), *due])
-            except Conflict:
+            except Moved:
                 continue
             return orders(known, due) or (again(known) if line.standing(known) == step else [])
         reason = "no release of ours has this name"

@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from shared.answers import Order
-from shared.errors import Conflict
+from shared.errors import Moved
 from shared.ports import Outside
 from shared.release import chain, facts, ids, line, project, state
 from shared.release.facts import Cause
@@ -44,7 +44,7 @@ class Opening(Struct, frozen=True):
                 numbered = facts.ReleaseNumbered(release, known.next_number, commit, known.data_version, cause)
                 try:
                     await self.streams.append(stream, [numbered])
-                except Conflict:
+                except Moved:
                     continue
             return await self._open(name, known, numbered, ask, by, reason)
 
@@ -79,7 +79,7 @@ class Opening(Struct, frozen=True):
         stream = await self.streams.read(release_stream(opened.release))
         if not stream.records:
             fresh = state.fold([opened])
-            with suppress(Conflict):
+            with suppress(Moved):
                 await self.streams.append(stream, [opened, *line.due(fresh)])
             stream = await self.streams.read(stream.name)
         known = state.fold(stream.facts)

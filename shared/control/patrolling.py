@@ -7,7 +7,7 @@ from msgspec import Struct
 from shared.answers import Order
 from shared.control.opening import Opening
 from shared.control.working import again
-from shared.errors import Conflict, SignalboxError
+from shared.errors import Moved, SignalboxError
 from shared.ports import Outside
 from shared.release import chain, facts, line, state
 from shared.streams import Streams, release_stream
@@ -44,7 +44,7 @@ class Patrolling(Struct, frozen=True):
         if due:
             try:
                 await self.streams.append(stream, due)
-            except Conflict:
+            except Moved:
                 return []
             for fact in due:
                 state.learn(known, fact)

@@ -1,12 +1,12 @@
 """Working on an order: look first, act only when there is nothing to find, record, and say what is due next."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 
 from msgspec import Struct
 
 from shared.answers import Order
-from shared.errors import Conflict, StepFailed, Unavailable
+from shared.errors import Conflict, Moved, StepFailed, Unavailable
 from shared.ports import Outside
 from shared.release import chain, facts, line, state
 from shared.release.facts import Fact
@@ -23,7 +23,7 @@ class Working(Struct, frozen=True):
 
     outside: Outside
     streams: Streams
-    locks: dict[str, asyncio.Lock]
+    locks: MutableMapping[str, asyncio.Lock]
 
     async def work(self, order: Order, attempt: str) -> list[Order]:
         """Do the step of this order if the release stands there; return the orders that are due now."""
@@ -31,7 +31,7 @@ class Working(Struct, frozen=True):
             while True:
                 try:
                     return await self._work(order, attempt)
-                except Conflict:
+                except Moved:
                     continue
 
     async def _work(self, order: Order, attempt: str) -> list[Order]:
@@ -59,6 +59,11 @@ class Working(Struct, frozen=True):
         except StepFailed as failure:
             fact = facts.StepFailed(order.step, order.round, failure.reason, failure.advice, failure.log)
             return await self._failed(order.release, fact)
+        except Moved:
+            raise
+        except Conflict as conflict:
+            advice = "Somebody else made it: look at it, then open a new release"
+            return await self._failed(order.release, facts.StepFailed(order.step, order.round, str(conflict), advice))
 
     async def _turn(self, known: state.State, step: str) -> Turn:
         opened = known.release
@@ -123,7 +128,7 @@ class Working(Struct, frozen=True):
                 return
             try:
                 return await self.streams.append(stream, [fact])
-            except Conflict:
+            except Moved:
                 continue
 
     async def _failed(self, release: str, fact: facts.StepFailed) -> list[Order]:

@@ -3,7 +3,7 @@
 The slot is create-only and the stable address carries a generation, so a late older switch changes nothing.
 """
 
-from shared.errors import Conflict, StepFailed, Unavailable
+from shared.errors import Moved, StepFailed, Unavailable
 from shared.ports import Service
 from shared.release import environment, gates
 from shared.release.facts import (
@@ -104,7 +104,7 @@ async def _decide(turn: Turn, slot: str) -> None:
     stream = await turn.streams.read(environment_stream(opened.project, "production"))
     now = environment.fold(stream.facts)
     if now.generation != turn.production.generation or now.held is not None:
-        raise Conflict(f"production of {opened.project} changed while this release was about to go live")
+        raise Moved(f"production of {opened.project} changed while this release was about to go live")
     decided = LiveDecided(
         generation=turn.production.generation + 1,
         release=opened.release,
