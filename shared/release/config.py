@@ -85,6 +85,8 @@ class Holdout(_Table, frozen=True):
 
 
 class Policy(_Table, frozen=True):
+    metric: Metric | None = None
+    """Overrules the project's own choice of what is compared."""
     promote_when: Literal["better", "not worse"] = "better"
     min_gain: Annotated[float, Meta(ge=0, le=1e9)] = 0.0
     noise_loss: Annotated[float, Meta(gt=0, le=100)] = 0.10
@@ -100,7 +102,7 @@ class Project(_Table, frozen=True):
     secrets: tuple[str, ...] = ()
     branch: str = "main"
     path: str = ""
-    quorum: int = 1
+    quorum: Annotated[int, Meta(ge=1)] = 1
     self_approval: bool = False
     data: DataPlace | None = None
     holdout: Holdout = Holdout()
@@ -150,9 +152,8 @@ def read_projects(text: str) -> Projects:
             raise written.refused(file, text, keys, written.found(name, allowed))
         people = len(set(project.approvers))
         if not people:
-            problem = written.found([], "at least one approver")
-            raise written.refused(file, text, (*keys, "approvers"), problem)
-        if not 1 <= project.quorum <= people:
-            allowed = f"1 to {people}, the number of approvers"
+            raise written.refused(file, text, (*keys, "approvers"), written.found([], "at least one approver"))
+        if project.quorum > people:
+            allowed = f"at least 1 and at most {people}, the number of approvers"
             raise written.refused(file, text, (*keys, "quorum"), written.found(project.quorum, allowed))
     return read

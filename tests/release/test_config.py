@@ -1,0 +1,310 @@
+"""The two files people write: what is wrong is said with file, line, key, what was found and what is allowed."""
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.errors import NotUnderstood
+from shared.release import config, written
+from shared.release.config import ProjectFile, read_project_file, read_projects
+
+FILE = '[data]\ntarget = "price"\n[evaluate]\nmetric = "rmse"\n'
+HOUSES = '[projects.houses]\nrepository = "https://git.example.org/houses.git"\napprovers = ["ana", "bo"]\n'
+METRICS = "one of accuracy, average_precision, balanced_accuracy, f1, f1_macro, log_loss, mae, mape, medae, precision"
+
+
+def test_a_project_file_of_four_lines_is_enough_and_the_rest_is_as_documented() -> None:
+    read = read_project_file(FILE)
+    assert read == ProjectFile(data=config.DataTable("price"), evaluate=config.EvaluateTable("rmse"))
+    assert (read.train.script, read.score.script, read.test.paths) == ("train.py", "score.py", ("tests",))
+
+
+def test_an_operators_file_is_read_by_the_names_of_the_projects() -> None:
+    flights = HOUSES.replace("houses", "flights") + 'data = { container = "lake" }\nquorum = 2\n'
+    read = read_projects(HOUSES + flights).projects
+    assert list(read) == ["houses", "flights"]
+    assert read["flights"].data == config.DataPlace("lake")
+    assert read["houses"].policy == config.Policy()
+
+
+def test_an_operators_file_may_have_no_project_yet() -> None:
+    assert read_projects("[projects]\n").projects == {}
+
+
+def test_the_digest_of_an_entry_changes_with_every_decision_of_the_operator_and_with_nothing_else() -> None:
+    entry = read_projects(HOUSES).projects["houses"]
+    assert read_projects("# a word\n" + HOUSES + "quorum = 1\n").projects["houses"].digest == entry.digest
+    changes = [
+        "quorum = 2",
+        'branch = "release"',
+        "self_approval = true",
+        'secrets = ["A"]',
+        "policy.min_gain = 0.1",
+        'holdout.by = "newest"',
+        'data.container = "lake"',
+    ]
+    digests = {read_projects(f"{HOUSES}{change}\n").projects["houses"].digest for change in changes}
+    assert len(digests | {entry.digest}) == len(changes) + 1
+
+
+WRONG_FILES = [
+    # An unknown key, in every way TOML has to write it.
+    (
+        FILE + '[train]\nscirpt = "a.py"\n',
+        'signalbox.toml, line 6: scirpt = "a.py": train.scirpt is not known here, '
+        'allowed is script, requirements, arguments, seed, minutes. Did you mean "script"?',
+    ),
+    (
+        "train = { sead = 3 }\n" + FILE,
+        "signalbox.toml, line 1: train = { sead = 3 }: train.sead is not known here, "
+        'allowed is script, requirements, arguments, seed, minutes. Did you mean "seed"?',
+    ),
+    (
+        'train."zzz" = 3\n' + FILE,
+        'signalbox.toml, line 1: train."zzz" = 3: train.zzz is not known here, '
+        "allowed is script, requirements, arguments, seed, minutes",
+    ),
+    (
+        FILE + "[trian]\nseed = 3\n",
+        "signalbox.toml, line 5: [trian]: trian is not known here, "
+        'allowed is data, evaluate, train, score, test. Did you mean "train"?',
+    ),
+    # A key that must be there.
+    ("", "signalbox.toml: data is missing, allowed is a table with target, files, schema"),
+    (
+        FILE.replace("target", "# target"),
+        "signalbox.toml, line 1: [data]: data.target is missing, allowed is a text",
+    ),
+    (
+        '[data]\ntarget = "price"\n[evaluate]\n',
+        f"signalbox.toml, line 3: [evaluate]: evaluate.metric is missing, allowed is {METRICS}",
+    ),
+    # A value of another kind.
+    (
+        FILE.replace('"price"', "3"),
+        "signalbox.toml, line 2: target = 3: data.target is 3, allowed is a text",
+    ),
+    (
+        FILE.replace("rmse", "rsme"),
+        f'signalbox.toml, line 4: metric = "rsme": evaluate.metric is "rsme", allowed is {METRICS}',
+    ),
+    (
+        FILE + '[score]\ninput = "record"\n',
+        'signalbox.toml, line 6: input = "record": score.input is "record", '
+        'allowed is one of records, rows. Did you mean "records"?',
+    ),
+    (
+        FILE + '[train]\nseed = "7"\n',
+        'signalbox.toml, line 6: seed = "7": train.seed is "7", '
+        "allowed is a whole number at least 0 and at most 4294967295",
+    ),
+    (
+        FILE + "[train]\nseed = 7.5\n",
+        "signalbox.toml, line 6: seed = 7.5: train.seed is 7.5, allowed is a whole number at least 0 and at most",
+    ),
+    (
+        FILE + "[train]\nseed = 1979-05-27\n",
+        'signalbox.toml, line 6: seed = 1979-05-27: train.seed is "1979-05-27", allowed is a whole number',
+    ),
+    (
+        FILE + '[train]\narguments = [\n  "--data",\n  3,\n]\n',
+        "signalbox.toml, line 6: arguments = [: train.arguments[1] is 3, allowed is a text",
+    ),
+    (
+        FILE + '[test]\npaths = "tests"\n',
+        'signalbox.toml, line 6: paths = "tests": test.paths is "tests", allowed is a list of texts',
+    ),
+    (
+        'data = "price"\n[evaluate]\nmetric = "rmse"\n',
+        'signalbox.toml, line 1: data = "price": data is "price", allowed is a table with target, files, schema',
+    ),
+    # A value out of its bounds.
+    (
+        FILE + "[train]\nminutes = 0\n",
+        "signalbox.toml, line 6: minutes = 0: train.minutes is 0, allowed is a number above 0 and at most 1440",
+    ),
+    (FILE + "[train]\nminutes = nan\n", "train.minutes is NaN, allowed is a number above 0 and at most 1440"),
+    (FILE + "[train]\nminutes = inf\n", "train.minutes is Infinity, allowed is a number above 0 and at most 1440"),
+    (FILE + "[train]\nseed = -1\n", "train.seed is -1, allowed is a whole number at least 0 and at most 4294967295"),
+    # A path that leaves the project.
+    (
+        FILE + '[train]\nscript = "/etc/train.py"\n',
+        'line 6: script = "/etc/train.py": train.script is "/etc/train.py", allowed is a path within the project',
+    ),
+    (
+        FILE + '[train]\nrequirements = "../requirements.txt"\n',
+        'train.requirements is "../requirements.txt", allowed is a path within the project',
+    ),
+    (
+        FILE + '[score]\nscript = "a/../../score.py"\n',
+        'score.script is "a/../../score.py", allowed is a path within the project',
+    ),
+    (
+        FILE + '[test]\npaths = ["tests", "../other"]\n',
+        'line 6: paths = ["tests", "../other"]: test.paths[1] is "../other", allowed is a path within the project',
+    ),
+    (
+        FILE.replace("[evaluate]", 'schema = "../schema.py:check"\n[evaluate]'),
+        'line 3: schema = "../schema.py:check": data.schema is "../schema.py", allowed is a path within the project',
+    ),
+    # No TOML at all.
+    ("[data\n", "signalbox.toml is no TOML: Expected ']' at the end of a table declaration (at line 1, column 6)"),
+    ("a = " + "[" * 20_000, "signalbox.toml is no TOML: maximum recursion depth exceeded"),
+    ("a = " + "1" * 5000, "signalbox.toml is no TOML: Exceeds the limit"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), WRONG_FILES, ids=[message[:60] for _, message in WRONG_FILES])
+def test_a_wrong_signalbox_toml_is_refused_with_file_line_key_found_and_allowed(text: str, message: str) -> None:
+    with pytest.raises(NotUnderstood) as refused:
+        read_project_file(text)
+    assert message in str(refused.value)
+    assert str(refused.value).startswith("signalbox.toml")
+
+
+WRONG_PROJECTS = [
+    ("", "projects.toml: projects is missing, allowed is a table of tables"),
+    (
+        HOUSES.replace("projects.", "project."),
+        "projects.toml, line 1: [project.houses]: project is not known here, "
+        'allowed is projects. Did you mean "projects"?',
+    ),
+    ("projects = 3\n", "projects.toml, line 1: projects = 3: projects is 3, allowed is a table of tables"),
+    (
+        "[projects]\nhouses = 3\n",
+        "projects.toml, line 2: houses = 3: projects.houses is 3, allowed is a table with repository, approvers",
+    ),
+    (
+        HOUSES.replace("approvers", "approver"),
+        'projects.toml, line 3: approver = ["ana", "bo"]: projects.houses.approver is not known here, '
+        "allowed is repository, approvers, secrets, branch, path, quorum, self_approval, data, holdout, policy, "
+        'drift_monitors. Did you mean "approvers"?',
+    ),
+    (
+        "[projects.houses]\napprovers = []\n",
+        "projects.toml, line 1: [projects.houses]: projects.houses.repository is missing, allowed is a text",
+    ),
+    (
+        "[projects.houses]\nrepository = 'r'\n",
+        "projects.toml, line 1: [projects.houses]: projects.houses.approvers is missing, allowed is a list of texts",
+    ),
+    (
+        HOUSES + 'holdout = { by = "hsah" }\n',
+        'projects.toml, line 4: holdout = { by = "hsah" }: projects.houses.holdout.by is "hsah", '
+        'allowed is one of hash, newest. Did you mean "hash"?',
+    ),
+    (
+        HOUSES + '[projects.houses.holdout]\nby = "random"\n',
+        'projects.toml, line 5: by = "random": projects.houses.holdout.by is "random", allowed is one of hash, newest',
+    ),
+    (
+        HOUSES + 'policy.promote_when = "worse"\n',
+        'projects.toml, line 4: policy.promote_when = "worse": projects.houses.policy.promote_when is "worse", '
+        'allowed is one of better, not worse. Did you mean "not worse"?',
+    ),
+    (
+        HOUSES + HOUSES.replace("houses]", "flights]") + 'data = { container = "lake", prefx = "in/" }\n',
+        'projects.toml, line 7: data = { container = "lake", prefx = "in/" }: projects.flights.data.prefx '
+        'is not known here, allowed is container, prefix. Did you mean "prefix"?',
+    ),
+    (
+        HOUSES + '[projects.houses.data]\nprefix = "in/"\n',
+        "projects.toml, line 4: [projects.houses.data]: projects.houses.data.container is missing, allowed is a text",
+    ),
+    (HOUSES + "data = 3\n", "projects.houses.data is 3, allowed is a table with container, prefix"),
+    (HOUSES + 'self_approval = "yes"\n', 'projects.houses.self_approval is "yes", allowed is true or false'),
+    (HOUSES + "holdout.fraction = 1\n", "projects.houses.holdout.fraction is 1, allowed is a number above 0 and below"),
+    (HOUSES + "holdout.fraction = nan\n", "projects.houses.holdout.fraction is NaN, allowed is a number above 0"),
+    (
+        HOUSES + "policy.min_gain = -0.1\n",
+        "policy.min_gain is -0.1, allowed is a number at least 0 and at most 1000000",
+    ),
+    (HOUSES + "policy.min_gain = inf\n", "projects.houses.policy.min_gain is Infinity, allowed is a number at least 0"),
+    (HOUSES + "policy.noise_loss = 0\n", "projects.houses.policy.noise_loss is 0, allowed is a number above 0"),
+    (HOUSES + "policy.latency_ms = 0\n", "projects.houses.policy.latency_ms is 0, allowed is a number above 0"),
+    (HOUSES + "policy.answer_days = 0\n", "policy.answer_days is 0, allowed is a number above 0 and at most 365"),
+    (HOUSES + "quorum = 0\n", "projects.houses.quorum is 0, allowed is a whole number at least 1"),
+    (
+        HOUSES + "quorum = 3\n",
+        "projects.toml, line 4: quorum = 3: projects.houses.quorum is 3, "
+        "allowed is at least 1 and at most 2, the number of approvers",
+    ),
+    (
+        HOUSES.replace('"bo"', '"ana"') + "quorum = 2\n",
+        "projects.houses.quorum is 2, allowed is at least 1 and at most 1, the number of approvers",
+    ),
+    (
+        HOUSES.replace('"ana", "bo"', ""),
+        "projects.toml, line 3: approvers = []: projects.houses.approvers is [], allowed is at least one approver",
+    ),
+    (
+        HOUSES.replace("[projects.houses]", '[projects."My Houses"]'),
+        'projects.toml, line 1: [projects."My Houses"]: projects.My Houses is "My Houses", '
+        "allowed is a name of at most 63 lower-case letters, digits",
+    ),
+    (HOUSES + "[projects.houses]\n", "projects.toml is no TOML: Cannot declare ('projects', 'houses') twice"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), WRONG_PROJECTS, ids=[message[:60] for _, message in WRONG_PROJECTS])
+def test_a_wrong_projects_toml_is_refused_with_file_line_key_found_and_allowed(text: str, message: str) -> None:
+    with pytest.raises(NotUnderstood) as refused:
+        read_projects(text)
+    assert message in str(refused.value)
+    assert str(refused.value).startswith("projects.toml")
+
+
+def test_a_value_too_long_to_repeat_is_cut() -> None:
+    with pytest.raises(NotUnderstood) as refused:
+        read_project_file(FILE + f'[score]\ninput = "{"x" * 5000}"\n')
+    assert len(str(refused.value)) < 400
+    assert "xxx..., allowed is one of records, rows" in str(refused.value)
+
+
+KEYS = st.sampled_from(
+    ["data", "target", "evaluate", "metric", "train", "seed", "projects", "houses", "x y", "holdout"]
+)
+VALUES = st.recursive(
+    st.one_of(st.integers(), st.floats(), st.booleans(), st.text(max_size=5)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=3)),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(raw=st.dictionaries(KEYS, VALUES, max_size=4))
+def test_whatever_stands_in_a_file_is_read_or_refused_and_nothing_else(raw: dict[str, object]) -> None:
+    text = written_as_toml(raw)
+    assert refusal(read_project_file, text).startswith(("signalbox.toml", "nothing"))
+    assert refusal(read_projects, text).startswith(("projects.toml", "nothing"))
+
+
+def refusal(read: Callable[[str], object], text: str) -> str:
+    try:
+        read(text)
+    except NotUnderstood as refused:
+        return str(refused)
+    return "nothing is wrong"
+
+
+def written_as_toml(raw: dict[str, object]) -> str:
+    return "\n".join(f'"{key}" = {inline(value)}' for key, value in raw.items())
+
+
+def inline(value: object) -> str:
+    match value:
+        case dict():
+            return "{" + ", ".join(f'"{key}" = {inline(inner)}' for key, inner in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(map(inline, value)) + "]"
+        case float():
+            return str(value)
+        case _:
+            return msgspec.json.encode(value).decode()
+
+
+def test_the_way_to_a_value_is_written_as_people_write_it() -> None:
+    assert written.dotted(("test", "paths", 1)) == "test.paths[1]"
