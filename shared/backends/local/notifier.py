@@ -2,12 +2,15 @@
 
 import asyncio
 import hashlib
+import logging
 import re
 from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
 
 from shared.backends.local.durable import locked, write_durably
+
+log = logging.getLogger("signalbox")
 
 
 class OutboxNotifier:
@@ -25,6 +28,7 @@ class OutboxNotifier:
         with locked(self._folder / ".lock"):
             if not path.exists():
                 write_durably(path, _message(name, to, subject, text))
+                log.info("mail to %s: %s (%s)", to, subject, path)
 
 
 def _message(name: str, to: str, subject: str, text: str) -> bytes:
