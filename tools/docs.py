@@ -1,6 +1,7 @@
 """What README.md shows of the code, written by the code: the picture and table of the line, the table of functions.
 
-`python -m tools.docs` writes between the markers, `--check` fails when what stands there is not what the code says.
+`python -m tools.docs` writes between the markers of README.md, or of the page that is named.
+`--check` fails instead when what stands there is not what the code says.
 """
 
 import difflib
@@ -78,10 +79,11 @@ def filled(text: str) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write, or with --check compare; 1 when they differ."""
-    text = README.read_text()
+    page = next((Path(given) for given in arguments if given != "--check"), README)
+    text = page.read_text()
     wanted = filled(text)
     if "--check" not in arguments:
-        README.write_text(wanted)
+        page.write_text(wanted)
         return 0
     difference = difflib.unified_diff(text.splitlines(), wanted.splitlines(), "README.md", "the code", lineterm="")
     for row in (rows := list(difference)):

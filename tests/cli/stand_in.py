@@ -23,6 +23,7 @@ class Asked:
     key: str
     bearer: str
     body: bytes
+    headers: dict[str, str]
 
 
 @dataclass
@@ -84,7 +85,8 @@ def standing_in(state: Path) -> Iterator[StandIn]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             bearer = self.headers.get("Authorization", "")
             path = self.path.partition("?")[0]
-            server.asked.append(Asked(self.command, self.path, self.headers.get("x-functions-key", ""), bearer, body))
+            key, headers = self.headers.get("x-functions-key", ""), dict(self.headers)
+            server.asked.append(Asked(self.command, self.path, key, bearer, body, headers))
             status, told = server.answers.get(f"{self.command} {path}", (404, {"error": f"nothing at {path}"}))
             content = told if isinstance(told, bytes) else json.dumps(told).encode()
             self.send_response(status)

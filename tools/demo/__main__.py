@@ -86,6 +86,8 @@ def main() -> int:
     parser.add_argument("--data", type=Path, help="the folder with its data")
     parser.add_argument("--yes", action="store_true", help="answer for the approver and take the stack down")
     console = Console(highlight=False)
+    # Told to end, the demo takes its stack down as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         run(parser.parse_args(), console)
     except (Trouble, Refused, Unreachable, NotStarted, TimeoutError) as error:

@@ -160,9 +160,8 @@ def check_out(source: Path, working: Path, bare: Path) -> None:
 
 def first_message(working: Path) -> str:
     """Return what a person would have written about the first version."""
-    alpha = (
-        re.search(r"^ALPHA = (.+)$", (working / "train.py").read_text(), re.M) if working.name == EXAMPLE.name else None
-    )
+    script = working / "train.py"
+    alpha = re.search(r"^ALPHA = (.+)$", script.read_text(), re.M) if script.exists() else None
     return f"Ridge, alpha {alpha[1]}" if alpha else f"First version of {working.name}"
 
 

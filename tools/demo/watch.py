@@ -26,6 +26,7 @@ class Watch:
         self._stack = stack
         self._console = console
         self._shown: set[tuple[str, str]] = set()
+        self._first = 0
 
     def opened(self, project: str, commit: str, seconds: float = 30.0) -> View:
         """Wait for the release of a commit and return it."""
@@ -42,19 +43,25 @@ class Watch:
         if not self._console.is_terminal:
             return self._look(release, until, self._lines)
         with Live(console=self._console, auto_refresh=False, vertical_overflow="visible") as live:
-            return self._look(release, until, lambda view: live.update(rows.steps(view), refresh=True))
+            view = self._look(release, until, lambda view: live.update(rows.steps(self._rest(view)), refresh=True))
+        names = [step["step"] for step in view["steps"]]
+        self._first = names.index(view["standing"]) if view["standing"] else 0
+        return view
+
+    def _rest(self, view: View) -> View:
+        """Return the release with the rows that are not on the terminal yet."""
+        return view | {"steps": view["steps"][self._first :]}
 
     def _look(self, release: str, until: Callable[[View], bool], show: Callable[[View], None]) -> View:
         moved, before = time.monotonic(), None
         while True:
             view = self._view(release)
-            show(view)
+            if view["steps"] != before:
+                moved, before = time.monotonic(), view["steps"]
+                show(view)
             if view["state"] != "open" or until(view):
                 return view
-            now = [(step["step"], step["state"], step["word"]) for step in view["steps"]]
-            if now != before:
-                moved, before = time.monotonic(), now
-            if time.monotonic() - moved > PATIENCE:
+            if view["standing"] != "ask" and time.monotonic() - moved > PATIENCE:
                 raise Trouble(f"Nothing has moved for {PATIENCE / 60:g} minutes: it waits for {view['waits_for']}.")
             time.sleep(LOOK_EVERY)
 

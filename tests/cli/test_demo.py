@@ -1,0 +1,163 @@
+"""What the demo prepares and sends; the whole story is told by `make demo` itself."""
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.release.config import read_projects
+from shared.sources.push import read_push
+from shared.sources.signatures import Secret
+from tests.cli import stand_in
+from tools.cli.mail import questions
+from tools.demo import answer, place, predict, story
+from tools.demo.place import Place, Trouble
+from tools.local.keys import read_keys
+
+TOML = '[data]\ntarget = "price"\n[evaluate]\nmetric = "rmse"\n'
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "House Prices_2"
+    folder.mkdir()
+    (folder / "signalbox.toml").write_text(TOML)
+    (folder / "train.py").write_text("ALPHA = 0.5\n")
+    return folder
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    (folder / "2024").mkdir(parents=True)
+    (folder / "2024/a.csv").write_text("rooms,town,price\n3,Ulm,10.5\n,Bonn,11\n")
+    return folder
+
+
+def test_a_project_nobody_knew_is_prepared_with_its_operator_file(tmp_path: Path, project: Path, data: Path) -> None:
+    made = place.prepare(tmp_path / "state", project, data)
+    listed = read_projects(made.projects_file.read_text()).projects
+    assert list(listed) == [made.project] == ["house-prices-2"]
+    assert listed[made.project].repository == (tmp_path / "state/git/house-prices-2.git").as_uri()
+    assert place.git("log", "-1", "--format=%ae %s", at=made.working) == "dee@example.org Ridge, alpha 0.5"
+
+
+def test_a_git_project_keeps_its_commit(tmp_path: Path, project: Path, data: Path) -> None:
+    place.git("init", "--quiet", ".", at=project)
+    made = place.commit(project, "By its own author")
+    assert place.head(place.prepare(tmp_path / "state", project, data).working) == made
+
+
+def test_a_push_without_a_stack_is_said_to_be_undelivered(tmp_path: Path, project: Path, data: Path) -> None:
+    made = place.prepare(tmp_path / "state", project, data)
+    assert "webhook not delivered: no stack is up" in place.push(made.working)
+
+
+def test_the_hook_sends_what_the_app_believes(tmp_path: Path, project: Path, data: Path) -> None:
+    state = tmp_path / "state"
+    made = place.prepare(state, project, data)
+    secret = read_keys(state).secrets[place.SECRET]
+    with stand_in.standing_in(tmp_path / "other") as stack:
+        (state / "run.json").write_text(json.dumps({"host_url": stack.url}))
+        stack.answer("POST", "push", {"releases": [{"alias": "quiet-heron", "number": 1}], "recorded": []}, status=202)
+        said = place.push(made.working)
+    assert said == "webhook -> release quiet-heron #1"
+    sent = stack.asked[-1]
+    trusted, notices = read_push(sent.headers, sent.body, [Secret("house-prices-2", "WEBHOOK", secret.encode())])
+    assert [one.project for one in trusted] == ["house-prices-2"]
+    pushed: Any = notices[0]
+    assert (pushed.after, pushed.ref) == (place.head(made.working), "refs/heads/main")
+
+
+def test_a_deleted_branch_is_told_as_github_tells_it(tmp_path: Path) -> None:
+    spec = importlib.util.spec_from_file_location("post_push", Path(place.__file__).with_name("post_push.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    hook = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hook)
+    body = hook.payload("file:///x/y.git", "a" * 40, "0" * 40, "refs/heads/gone")
+    assert (body["deleted"], body["head_commit"]) == (True, None)
+
+
+def test_a_folder_that_is_no_demo_is_never_emptied(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(Trouble, match="STATE=dir"):
+        place.clear(tmp_path)
+    assert (tmp_path / "thesis.txt").exists()
+
+
+def test_built_environments_outlive_a_demo(tmp_path: Path) -> None:
+    (tmp_path / "keys.json").write_text("{}")
+    (tmp_path / "envs/key").mkdir(parents=True)
+    (tmp_path / "jobs/one").mkdir(parents=True)
+    place.clear(tmp_path)
+    assert [child.name for child in tmp_path.iterdir()] == ["envs"]
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"), [("toml", "no signalbox.toml"), ("data", "where the project's data is"), ("files", "no files")]
+)
+def test_what_is_missing_is_said_at_once(tmp_path: Path, project: Path, data: Path, missing: str, said: str) -> None:
+    if missing == "toml":
+        (project / "signalbox.toml").unlink()
+    if missing == "files":
+        (data / "2024/a.csv").unlink()
+    with pytest.raises(Trouble, match=said):
+        place.prepare(tmp_path / "state", project, None if missing == "data" else data)
+
+
+def located(tmp_path: Path, settings: dict[str, Any], upload: Path) -> Place:
+    return Place(tmp_path, "p", tmp_path, upload, {"data": {"target": "price"}, **settings})
+
+
+def test_a_prediction_asks_with_the_types_of_the_data(tmp_path: Path, data: Path) -> None:
+    with stand_in.standing_in(tmp_path / "state") as stack:
+        stack.answers["POST /score"] = (200, [9.5])
+        told = predict.prediction(located(tmp_path, {}, data), f"{stack.url}/score")
+    assert json.loads(stack.asked[-1].body) == {"data": [{"rooms": 3, "town": "Ulm"}]}
+    assert "[9.5]" in told
+    assert "10.5" in told
+
+
+def test_rows_are_asked_in_the_order_of_the_columns(tmp_path: Path, data: Path) -> None:
+    with stand_in.standing_in(tmp_path / "state") as stack:
+        stack.answers["POST /score"] = (200, [9.5])
+        predict.prediction(located(tmp_path, {"score": {"input": "rows"}}, data), f"{stack.url}/score")
+    assert json.loads(stack.asked[-1].body) == {"data": [[3, "Ulm"]]}
+
+
+def test_a_refused_prediction_is_no_prediction(tmp_path: Path, data: Path) -> None:
+    with stand_in.standing_in(tmp_path / "state") as stack, pytest.raises(Trouble, match="answered 404"):
+        predict.prediction(located(tmp_path, {}, data), f"{stack.url}/score")
+
+
+def test_columns_have_the_narrowest_type_that_fits() -> None:
+    cells = {"i": ["1", "2"], "f": ["1", "2.5"], "n": ["1", ""], "b": ["True", "False"], "s": ["1", "x"]}
+    assert {name: predict.column(values) for name, values in cells.items()} == {
+        "i": [1, 2],
+        "f": [1.0, 2.5],
+        "n": [1, None],
+        "b": [True, False],
+        "s": ["1", "x"],
+    }
+
+
+def test_the_second_push_changes_the_model_only_where_it_knows_how(tmp_path: Path, project: Path) -> None:
+    at = Place(tmp_path, "p", project, project, {})
+    assert story.worse(at) == "Ridge, alpha 3.0"
+    assert (project / "train.py").read_text() == "ALPHA = 3.0\n"
+    (project / "train.py").write_text("fit()\n")
+    assert "README" in story.worse(at)
+    assert (project / "train.py").read_text() == "fit()\n"
+
+
+def test_the_curl_that_is_shown_names_the_token_and_the_address(tmp_path: Path) -> None:
+    with stand_in.standing_in(tmp_path / "state") as stack:
+        stack.mail("1", place.APPROVER, "sb1.grant.mac")
+        asked = questions(stack.state, stand_in.RELEASE)[0]
+        shown = answer.ways(asked, stand_in.view(), lambda line: f"signalbox {line}")
+    assert re.search(r"curl -X POST -H 'Authorization: Bearer sb1.grant.mac' .* " + re.escape(asked.url), shown)
+    assert "signalbox approve quiet-heron" in shown
