@@ -1,7 +1,7 @@
 # Every target prepares what it needs: `make demo` and `make test` work on a fresh machine with python3, git and make.
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check up bench lock clean
+.PHONY: help setup demo prove test check up bench lock clean
 
 # Children start in 3 s with compiled bytecode and in 14 s without.
 unexport PYTHONDONTWRITEBYTECODE
@@ -21,6 +21,9 @@ setup: .venv/ready ## everything that runs and tests need, in .venv
 demo: .venv/ready ## a git push to an approved model in production; YES=1 answers for the approver, PROJECT=dir DATA=dir runs yours
 	@$(PY) -m tools.demo --state $(STATE) $(if $(YES),--yes) \
 	  $(if $(PROJECT),--project '$(PROJECT)') $(if $(DATA),--data '$(DATA)')
+
+prove: .venv/ready ## what the line promises, shown on the real stack and counted in its stores; PROOFS="image events storm crash refusals"
+	@$(PY) -m tools.prove $(PROOFS)
 
 test: .venv/ready ## every test; shared/release and shared/sources must be covered wholly
 	$(PY) -m coverage run --rcfile=tests/coverage.ini -m pytest
@@ -44,8 +47,8 @@ lock: .venv/ready ## the three hashed locks, anew from what they serve
 	$(UV) pip compile -q --universal --generate-hashes --no-header --all-extras -c requirements.txt pyproject.toml -o tests/requirements.txt
 	$(UV) pip compile -q --universal --generate-hashes --no-header tools/check.in -o tools/check.txt
 
-clean: ## the state of stacks on this machine (.signalbox, .demo) and every cache; .venv stays
-	rm -rf .signalbox .demo .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+clean: ## the state of stacks on this machine (.signalbox, .demo, .prove) and every cache; .venv stays
+	rm -rf .signalbox .demo .prove .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
 # uv installs everything and is itself in the lock, so pip fetches exactly that one, by its hashes.

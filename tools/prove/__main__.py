@@ -1,0 +1,66 @@
+"""`python -m tools.prove [image] [events] [storm] [crash] [refusals]`: all of them by default; exit code 1 if one fails."""
+
+import argparse
+import importlib
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+from tools.cli.reach import Refused, Unreachable
+from tools.demo.place import Trouble
+from tools.local.stack import NotStarted
+from tools.prove.telling import Telling, Unproven
+
+PROOFS = ("image", "events", "storm", "crash", "refusals")
+ENDINGS = (
+    Unproven,
+    Trouble,
+    Refused,
+    Unreachable,
+    NotStarted,
+    TimeoutError,
+    httpx.HTTPError,
+    sqlite3.Error,
+    subprocess.SubprocessError,
+)
+
+
+def run(name: str, root: Path) -> Telling:
+    """Run one proof to its end; what stopped it early is a claim that did not hold."""
+    module = importlib.import_module(f"tools.prove.{name}")
+    print(f"\n{(module.__doc__ or name).splitlines()[0]}", flush=True)
+    telling = Telling(name)
+    try:
+        module.prove(root, telling)
+    except ENDINGS as error:
+        telling.claim(f"{name} could be shown to the end", False, error)
+    print(f"  {name}: {telling.held} claims held, {len(telling.failed)} failed, {telling.seconds:.0f} s", flush=True)
+    return telling
+
+
+def main() -> int:
+    """Run what was asked for and say what came of it."""
+    parser = argparse.ArgumentParser(prog="python -m tools.prove", description=__doc__)
+    parser.add_argument("proofs", nargs="*", metavar="PROOF", help=" ".join(PROOFS))
+    parser.add_argument("--root", type=Path, default=Path(".prove"), help="where the proofs keep their stacks' state")
+    given = parser.parse_args()
+    if unknown := [name for name in given.proofs if name not in PROOFS]:
+        parser.error(f"there is no proof {', '.join(unknown)}; there are {', '.join(PROOFS)}")
+    began = time.monotonic()
+    ended = [run(name, given.root) for name in given.proofs or PROOFS]
+    failed = [telling for telling in ended if telling.failed]
+    for telling in failed:
+        for claim in telling.failed:
+            print(f"\nFAILED {telling.proof}: {claim}")
+    held, seconds = sum(telling.held for telling in ended), time.monotonic() - began
+    print(f"\n{held} claims held in {seconds:.0f} s")
+    print(f"{len(ended)} proofs, {len(failed)} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
