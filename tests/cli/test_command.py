@@ -98,8 +98,9 @@ def test_evidence_is_printed_byte_for_byte(stack: stand_in.StandIn, signalbox: A
 def test_approve_reads_the_newest_mail_and_names_the_sealed_evidence(stack: stand_in.StandIn, signalbox: Any) -> None:
     stack.answer("GET", "releases/quiet-heron", stand_in.view())
     stack.answer("POST", f"approvals/{stand_in.RELEASE}", {"message": "ana@example.org approved."})
-    stack.mail("1-other", "ana@example.org", "sb1.other", release="f" * 20)
+    stack.mail("1-older", "ana@example.org", "sb1.older")
     stack.mail("2-ours", "ana@example.org", "sb1.ours-_.mac")
+    stack.mail("3-other", "ana@example.org", "sb1.other", release="f" * 20)
     said = signalbox("approve", "quiet-heron", "--reason", "better")
     assert said.code == 0
     assert "ana@example.org approved." in said.out
@@ -179,7 +180,7 @@ def test_the_doctor_finds_what_is_wrong_with_a_stack(stack: stand_in.StandIn, si
     stack.state.chmod(0o755)
     said = signalbox("doctor")
     assert said.code == 1
-    for wrong in ("mode 755", "patrol did not load: no croniter", "LIVE_URL is missing", "on_gone: no such function"):
+    for wrong in ("chmod 700", "patrol did not load: no croniter", "LIVE_URL is missing", "on_gone: no such function"):
         assert wrong in said.out
 
 
