@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,12 +68,14 @@ def loans(rows: int, seed: int) -> str:
 def run_chain(
     run_job: RunJob, folder: Path, code: Path, data: Path, settings: dict[str, Any], training: dict[str, Any]
 ) -> Chain:
-    ran = {
-        "check": run_job(folder / "check", "check", code, data, settings),
-        "train": run_job(folder / "train", "train", code, data, settings | training),
-    }
-    for kind in ("evaluate", "certify"):
-        ran[kind] = run_job(folder / kind, kind, code, data, settings, model=ran["train"].outputs / "model")
+    def start(kind: str, more: dict[str, Any], **inputs: Path) -> Future[Any]:
+        return pool.submit(run_job, folder / kind, kind, code, data, settings | more, **inputs)
+
+    with ThreadPoolExecutor(2) as pool:
+        first = {"check": start("check", {}), "train": start("train", training)}
+        model = first["train"].result().outputs / "model"
+        ends = first | {kind: start(kind, {}, model=model) for kind in ("evaluate", "certify")}
+        ran = {kind: end.result() for kind, end in ends.items()}
     for kind, job in ran.items():
         assert (job.code, job.failure) == (0, None), f"{kind}: {job.log}"
     return Chain(code, data, settings, ran)
