@@ -1,9 +1,11 @@
 """try: claims about the running service: golden answers, bad input, latency."""
 
+import json
+
 from msgspec import Struct
 
 from shared.ports import JobSpec
-from shared.release.facts import Claim, Evaluated, Staged, Tried
+from shared.release.facts import Checked, Claim, Evaluated, Staged, Tried
 from shared.release.line import known
 from shared.steps.turn import Found, Turn, look_at_job, read_result
 
@@ -34,5 +36,9 @@ async def look(turn: Turn) -> Found:
 def try_job(turn: Turn, name: str, url: str) -> JobSpec:
     """Return the spec of a job that tries the service at `url` with the answers recorded at evaluation."""
     evaluated = known(turn.state, "evaluate", Evaluated)
-    settings = {"url": url, "latency_ms": turn.project.policy.latency_ms}
+    settings = {
+        "url": url,
+        "latency_ms": turn.project.policy.latency_ms,
+        "input_schema": json.loads(known(turn.state, "check", Checked).schema),
+    }
     return turn.job("try", name, {"golden": f"job:{evaluated.job}/golden.json"}, settings, TRY_SECONDS)

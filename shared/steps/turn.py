@@ -61,9 +61,10 @@ class Turn(Struct, frozen=True):
             "target": file.data.target,
             "holdout": msgspec.to_builtins(self.project.holdout),
             "seed": file.train.seed,
+            "container": self.project.data.container if self.project.data else self.release.project,
             "input": file.score.input,
             "score": file.score.script,
-            "metric": file.evaluate.metric,
+            "metric": self.project.policy.metric or file.evaluate.metric,
         }
         return JobSpec(
             name=name,
