@@ -57,14 +57,26 @@ def _next_head(head: str, line: bytes) -> str:
 
 
 def encode(facts: Iterable[Fact], at: str, head: str | None) -> bytes:
-    """Return the lines of one append; `head` is the head at the position, None for rows that commute."""
+    """Return the lines of one append; `head` is the head at the position, None for rows that commute.
+
+    Raises `Broken` rather than write what could not be read back, which nobody could mend.
+    """
     lines = []
     for fact in facts:
-        data = fact.content if isinstance(fact, Unknown) else msgspec.Raw(msgspec.json.encode(fact))
+        data = fact.content if isinstance(fact, Unknown) else _data(fact)
         line = msgspec.json.encode(_Line(kind=kind_of(fact), at=at, prev=head or "", data=data)) + b"\n"
         lines.append(line)
         head = _next_head(head, line) if head else head
     return b"".join(lines)
+
+
+def _data(fact: Fact) -> msgspec.Raw:
+    data = msgspec.json.encode(fact)
+    try:
+        msgspec.json.decode(data, type=type(fact))
+    except msgspec.MsgspecError as error:
+        raise Broken(f"a {kind_of(fact)} cannot be written: {error}") from error
+    return msgspec.Raw(data)
 
 
 def decode(name: str, content: bytes) -> Stream:
@@ -80,11 +92,15 @@ def decode(name: str, content: bytes) -> Stream:
 
 
 def _read(name: str, number: int, line: bytes) -> tuple[Record, str]:
+    # Without its end a line would still read, and the next append would grow onto it.
+    if not line.endswith(b"\n"):
+        raise Broken(f"stream {name}, line {number}: cannot be read (its end is gone)")
     try:
         read = msgspec.json.decode(line, type=_Line)
         kind = KINDS.get(read.kind)
         fact = msgspec.json.decode(read.data, type=kind) if kind else Unknown(named=read.kind, content=read.data)
-    except msgspec.MsgspecError as error:
+    # Bytes that are no text are told apart from malformed JSON only here, inside strings.
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Broken(f"stream {name}, line {number}: cannot be read ({error})") from error
     return Record(fact=fact, at=read.at), read.prev
 
