@@ -1,4 +1,4 @@
-"""`python -m tools.prove [image] [events] [storm] [crash] [refusals]`: all of them by default; exit code 1 if one fails."""
+"""`python -m tools.prove [image] [events] [storm] [crash] [refusals]`: all by default; exit code 1 if one fails."""
 
 import argparse
 import importlib

@@ -2,26 +2,27 @@
 
 from collections import Counter
 
-from shared.release import facts
+from shared.release import facts, state
 from shared.release.chain import Broken
 from tools.prove import stores
 from tools.prove.ground import Ground
 
 RUNS = ("check-1", "train-1", "evaluate-1", "certify-1", "try-1", "promote-1")
+OUTCOMES = (*(kind.__name__ for kind in state.OUTCOMES), "ReleaseEnded")
 
 
 def once(ground: Ground, release: str) -> None:
     """Claim one run a step, one version, one image, one service an environment, and one of every outcome."""
-    state, telling = ground.state, ground.telling
+    at, telling = ground.state, ground.telling
     wanted = {f"{release}-{run}": "completed" for run in RUNS}
-    found = stores.runs(state, release)
+    found = stores.runs(at, release)
     telling.claim("one run a step and round, all completed", found == wanted, _short(found, release))
-    telling.equal("versions in the model registry", len(stores.versions(state, release)), 1)
-    telling.equal("images in the layout with its tag", len(stores.images(state, ground.project, release)), 1)
-    telling.equal("service slots", stores.slots(state, release), ["production", "staging"])
-    serving = {where: len(masters) for where, masters in stores.services(state, release).items()}
+    telling.equal("versions in the model registry", len(stores.versions(at, release)), 1)
+    telling.equal("images in the layout with its tag", len(stores.images(at, ground.project, release)), 1)
+    telling.equal("service slots", stores.slots(at, release), ["production", "staging"])
+    serving = {where: len(masters) for where, masters in stores.services(at, release).items()}
     telling.equal("services running (staging was vacated)", serving, {"production": 1})
-    recorded = Counter(type(fact).__name__ for fact in stores.facts_of(state, release))
+    recorded = Counter(type(fact).__name__ for fact in stores.facts_of(at, release))
     outcomes = ("Checked", "Trained", "Evaluated", "Certified", "VersionAdopted", "Packaged", "Staged", "Tried")
     twice = {
         name: recorded[name] for name in (*outcomes, "Approved", "Promoted", "ReleaseEnded") if recorded[name] != 1
