@@ -9,6 +9,7 @@ from shared.control.working import again, orders
 from shared.errors import Conflict, Moved, NotAllowed, NotFound
 from shared.ports import Outside
 from shared.release import environment, facts, ids, line, state
+from shared.release.ids import going_live
 from shared.release.notices import CancelAsked, DecisionGiven, EnvironmentAsked, ResumeAsked
 from shared.streams import Streams, environment_stream, release_stream
 
@@ -62,8 +63,8 @@ class Deciding(Struct, frozen=True):
             if known.ended is None:
                 advice = "Open a new release when it is wanted after all"
                 step = line.standing(known) or line.NAMES[-1]
-                if await self._is_live(known):
-                    raise Conflict("it is live already: roll production back instead")
+                if known.tried(going_live(known.release.release)) or await self._is_live(known):
+                    raise Conflict("it is live or about to be: roll production back instead")
                 ended = facts.ReleaseEnded("cancelled", step, asked.reason, advice, asked.by)
                 state.learn(known, ended)
                 try:

@@ -41,18 +41,18 @@ class Opening(Struct, frozen=True):
             release = ids.release_id(name, commit, known.data_version, ask)
             numbered = known.numbered.get(release)
             if numbered is None:
-                numbered = facts.ReleaseNumbered(release, known.next_number, commit, known.data_version, cause)
+                number = known.next_number
+                numbered = facts.ReleaseNumbered(release, number, commit, known.data_version, cause, ask, by, reason)
                 try:
                     await self.streams.append(stream, [numbered])
                 except Moved:
                     continue
-            return await self._open(name, known, numbered, ask, by, reason)
+            return await self.start(name, project.before(stream.facts, release), numbered)
 
-    async def _open(
-        self, name: str, known: project.ProjectState, numbered: facts.ReleaseNumbered, ask: str, by: str, reason: str
-    ) -> Opened:
+    async def start(self, name: str, then: project.ProjectState, numbered: facts.ReleaseNumbered) -> Opened:
+        """Mark and begin a release that has its number; `then` is the project as it was at that moment."""
         release = numbered.release
-        if release in known.closed:
+        if release in (await self.streams.project(name)).closed:
             return Opened(release, name, numbered.number, None)
         entry = self.outside.projects[name]
         opened = facts.ReleaseOpened(
@@ -61,17 +61,16 @@ class Opening(Struct, frozen=True):
             number=numbered.number,
             commit=numbered.commit,
             data=numbered.data,
-            blobs=known.data,
-            ask=ask,
+            blobs=then.data,
+            ask=numbered.ask,
             cause=numbered.cause,
-            by=by,
-            reason=reason,
+            by=numbered.by,
+            reason=numbered.reason,
             line=line.NAMES,
             policy=entry.digest,
             promote_when=entry.policy.promote_when,
         )
-        marked = chain.encode([opened], "", None)
-        await self.outside.ledger.mark(f"open/{release}", marked)
+        await self.outside.ledger.mark(f"open/{release}", chain.encode([opened], "", None))
         return await self.begin(opened)
 
     async def begin(self, opened: facts.ReleaseOpened) -> Opened:

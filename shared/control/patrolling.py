@@ -9,8 +9,8 @@ from shared.control.opening import Opening
 from shared.control.working import again
 from shared.errors import Moved, SignalboxError
 from shared.ports import Outside
-from shared.release import chain, facts, line, state
-from shared.streams import Streams, release_stream
+from shared.release import chain, facts, line, project, state
+from shared.streams import Streams, project_stream, release_stream
 
 log = logging.getLogger("signalbox")
 
@@ -25,11 +25,14 @@ class Patrolling(Struct, frozen=True):
     async def patrol(self) -> list[Order]:
         """Return orders for every open release, for heads that were never pushed to us, and for addresses that lag."""
         orders: list[Order] = []
-        for name, content in await self.outside.ledger.marks("open/"):
+        marks = await self.outside.ledger.marks("open/")
+        for name, content in marks:
             orders += await self._open(name.removeprefix("open/"), content)
-        for project in self.outside.projects:
-            orders += await self._head(project)
-            orders += await self._address(project)
+        marked = {name.removeprefix("open/") for name, _ in marks}
+        for name in self.outside.projects:
+            orders += await self._unmarked(name, marked)
+            orders += await self._head(name)
+            orders += await self._address(name)
         return orders
 
     async def _open(self, release: str, content: bytes) -> list[Order]:
@@ -50,33 +53,44 @@ class Patrolling(Struct, frozen=True):
                 state.learn(known, fact)
         return again(known)
 
-    async def _head(self, project: str) -> list[Order]:
+    async def _unmarked(self, name: str, marked: set[str]) -> list[Order]:
+        """Begin what has its number and no mark: its ingest ended in between, and its sender may never come again."""
+        stream = await self.streams.read(project_stream(name))
+        known = project.fold(stream.facts)
+        begun = [
+            await self.opening.start(name, project.before(stream.facts, release), numbered)
+            for release, numbered in known.numbered.items()
+            if release not in marked and release not in known.closed
+        ]
+        return [release.order for release in begun if release.order]
+
+    async def _head(self, name: str) -> list[Order]:
         """Compare the branch head with what was taken in: a git host never sends a lost push again."""
-        entry = self.outside.projects[project]
-        known = await self.streams.project(project)
+        entry = self.outside.projects[name]
+        known = await self.streams.project(name)
         try:
             tip = await self.outside.repository.tip(entry.repository, entry.branch)
         except SignalboxError as error:
-            log.warning("project=%r patrol cannot ask the repository: error=%r", project, error)
+            log.warning("project=%r patrol cannot ask the repository: error=%r", name, error)
             return []
         if tip is None or any(numbered.commit == tip for numbered in known.numbered.values()):
             return []
         if not known.data and entry.data is not None:
             return []
         reason = f"branch {entry.branch} stands at {tip[:7]}, which no push told about"
-        new = await self.opening.open(project, tip, "", "push", "", reason)
+        new = await self.opening.open(name, tip, "", "push", "", reason)
         row = facts.CameIn("patrol", f"refs/heads/{entry.branch}", "release", reason, "", new.release)
-        await self.opening.came_in(project, row)
+        await self.opening.came_in(name, row)
         return [new.order] if new.order else []
 
-    async def _address(self, project: str) -> list[Order]:
-        production = await self.streams.environment(project, "production")
+    async def _address(self, name: str) -> list[Order]:
+        production = await self.streams.environment(name, "production")
         live = production.live
         if live is None:
             return []
-        seen = await self.outside.hosting.seen(project, "production")
+        seen = await self.outside.hosting.seen(name, "production")
         late = seen is None or seen.generation != live.generation or production.seen < live.generation
-        return [Order("converge", project=project, environment="production")] if late else []
+        return [Order("converge", project=name, environment="production")] if late else []
 
     async def give_up(self, order: Order) -> None:
         """Log an order that ended in the poison queue; the patrol orders its step again, so nothing is lost.

@@ -108,7 +108,7 @@ class Working(Struct, frozen=True):
         await self.streams.append(stream, [*wanted.facts, started])
         try:
             others = await wanted.act() or ()
-        except Unavailable as error:
+        except (Unavailable, Moved) as error:
             put_off = facts.PutOff(order.step, order.round, wanted.name, attempt, str(error))
             await self._note(order.release, put_off)
             raise

@@ -317,13 +317,19 @@ class CameIn(Fact, frozen=True):
 
 
 class ReleaseNumbered(Fact, frozen=True):
-    """A release takes its place in the order of its project."""
+    """A release takes its place in the order of its project; with it stands all that was asked for.
+
+    Its data are the arrivals that stand before this fact.
+    """
 
     release: str
     number: int
     commit: str
     data: str
     cause: Cause
+    ask: str = ""
+    by: str = ""
+    reason: str = ""
 
 
 class CommitPassed(Fact, frozen=True):

@@ -61,6 +61,11 @@ def slot_name(release: str, environment: str) -> str:
     return f"{release}-{environment}"
 
 
+def going_live(release: str) -> str:
+    """Return the name of the act that makes a release live; once it is begun, cancelling is too late."""
+    return f"{slot_name(release, 'production')}-live"
+
+
 def release_in(name: str) -> str | None:
     """Return the release id a name from outside contains, None when it is no name of ours."""
     found = _RELEASE.search(name)

@@ -94,7 +94,7 @@ def waiting_for(state: State) -> str:
         return f"a person: {step} is parked ({state.parked.reason})"
     if step == "ask" and turn in state.asked:
         missing = [who for who in state.asked[turn].approvers if who not in state.decided.get(turn, {})]
-        return f"a decision of {', '.join(missing)}"
+        return f"a decision of {', '.join(missing)}" if missing else "the decisions to be counted"
     submitted = [made for made in state.submitted.values() if (made.step, made.round) == (step, turn)]
     if submitted:
         return f"{submitted[-1].waits_for} about {submitted[-1].name}"

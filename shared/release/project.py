@@ -45,6 +45,16 @@ class ProjectState(Struct):
         return next(reversed(self.numbered.values()), None)
 
 
+def before(known: Iterable[Fact], release: str) -> ProjectState:
+    """Return what was known of the project when a release took its number."""
+    state = ProjectState()
+    for fact in known:
+        if isinstance(fact, facts.ReleaseNumbered) and fact.release == release:
+            break
+        learn(state, fact)
+    return state
+
+
 def _place(blob: facts.BlobSeen) -> tuple[str, str]:
     return blob.container, blob.name
 

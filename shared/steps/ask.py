@@ -9,7 +9,7 @@ from shared.streams import project_stream
 
 async def look(turn: Turn) -> Found:
     """Say what was decided, or that nobody has; ask when nobody was asked in this round."""
-    if over := changed(turn) or superseded(turn) or _decided(turn) or _expired(turn):
+    if over := changed(turn) or outrun(turn) or _decided(turn) or _overtaken(turn) or _expired(turn):
         return Ended((over,))
     name = turn.job_name("ask", turn.round)
     asked = turn.state.asked.get(turn.round)
@@ -50,14 +50,22 @@ def changed(turn: Turn) -> Fact | None:
     return ProductionChanged(turn.round + 1, live.release, live.generation)
 
 
-def superseded(turn: Turn) -> Fact | None:
-    """Say that a newer release is live or being asked about: an older one never replaces it."""
+def outrun(turn: Turn) -> Fact | None:
+    """Say that a newer release is live: an older one never replaces it."""
     live = turn.production.live
-    number = turn.release.number
-    newer = live.number if live and live.why == "promoted" and live.number > number else turn.known.asking
-    if newer <= number:
+    if live is None or live.why != "promoted" or live.number <= turn.release.number:
         return None
-    reason = f"release #{newer} is newer and people are asked about it, or it is live"
+    return _superseded(turn, f"release #{live.number} is newer and live")
+
+
+def _overtaken(turn: Turn) -> Fact | None:
+    """Say that people are asked about a newer release; what was approved before that still goes live."""
+    if turn.known.asking <= turn.release.number:
+        return None
+    return _superseded(turn, f"people are asked about the newer release #{turn.known.asking}")
+
+
+def _superseded(turn: Turn, reason: str) -> Fact:
     return ReleaseEnded("superseded", turn.step, reason, "Nothing is to be done: look at the newer one")
 
 

@@ -17,9 +17,9 @@ from shared.release.facts import (
     Tried,
     VersionAdopted,
 )
-from shared.release.ids import slot_name
+from shared.release.ids import going_live, slot_name
 from shared.release.line import known
-from shared.steps.ask import changed, superseded
+from shared.steps.ask import changed, outrun
 from shared.steps.try_ import TryResult, try_job
 from shared.steps.turn import JOB_ENDS, Ended, Found, Pending, Turn, Wanted, read_result
 from shared.streams import environment_stream
@@ -30,7 +30,7 @@ async def look(turn: Turn) -> Found:
     live = turn.production.live
     ours = live is not None and live.release == turn.release.release
     if not ours:
-        if over := _rolled_back(turn) or changed(turn) or superseded(turn):
+        if over := _rolled_back(turn) or changed(turn) or outrun(turn):
             return Ended((over,))
         if turn.production.held is not None:
             held = turn.production.held
@@ -87,7 +87,7 @@ def _tried_fact(turn: Turn, result: str, job: str) -> Fact:
 async def _live(turn: Turn, service: Service, seconds: float) -> Found:
     opened, live = turn.release, turn.production.live
     if live is None or live.release != opened.release:
-        return Wanted(f"{service.slot}-live", "LiveSeen", lambda: _decide(turn, service.slot), look_again=True)
+        return Wanted(going_live(opened.release), "LiveSeen", lambda: _decide(turn, service.slot), look_again=True)
     seen = await turn.outside.hosting.seen(opened.project, "production")
     if seen is None or seen.generation < live.generation:
         await turn.outside.hosting.point(opened.project, "production", live.slot, live.release, live.generation)

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from shared.backends.local import trees
-from shared.backends.local.durable import locked, write_durably
+from shared.backends.local.durable import locked, sync_tree, write_durably
 from shared.backends.local.processes import ROOT, own_environment
 from shared.backends.local.tarballs import WrittenLayer, write_layer
 from shared.errors import StepFailed
@@ -138,6 +138,7 @@ def _build(folder: Path, texts: Sequence[str], log: Log) -> None:
     _compile(python, site)
     digest = f"sha256:{hashlib.sha256(lock).hexdigest()}"
     built = _Built(digest, "venv/bin/python", str(site.relative_to(building)), _layer(building, site))
+    sync_tree(building)
     write_durably(building / "built.json", msgspec.json.encode(built))
     building.rename(folder)
 

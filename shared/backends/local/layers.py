@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from shared.backends.local.durable import sync_folder
+from shared.backends.local import trees
+from shared.backends.local.durable import locked, sync_folder, sync_tree
 from shared.backends.local.environments import bare_python
 from shared.backends.local.oci import LAYER, Descriptor, Layout, layout_of
-from shared.backends.local.tarballs import Hashing
 from shared.errors import Unavailable
 
 
@@ -59,28 +59,29 @@ def _unpack(state: Path, layout: Layout, layer: Descriptor) -> Path:
     """Unpack one layer unless it is there; it appears whole and verified, or not at all."""
     path = layout.path(layer.digest)
     target = state.absolute() / "layers" / path.name
-    if target.is_dir():
-        return target
-    if layer.media_type != LAYER:
-        raise Unavailable(f"layer {layer.digest} is of the unknown kind {layer.media_type}")
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with locked(target.with_suffix(".lock"), 300.0):
+        if not target.is_dir():
+            if layer.media_type != LAYER:
+                raise Unavailable(f"layer {layer.digest} is of the unknown kind {layer.media_type}")
+            if trees.file_digest(path) != path.name:
+                raise Unavailable(
+                    f"the stored bytes of layer {layer.digest} were changed; restore {path} from a backup"
+                )
+            _unpack_now(path, target)
+    return target
+
+
+def _unpack_now(path: Path, target: Path) -> None:
     temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=".new-"))
     try:
-        with path.open("rb") as file:
-            hashing = Hashing(file)
-            with tarfile.open(fileobj=hashing, mode="r|gz") as archive:  # type: ignore[call-overload]
-                for entry in archive:
-                    _write(archive, entry, temporary)
-            while hashing.read(1024 * 1024):
-                pass
-        if hashing.digest() != layer.digest:
-            raise Unavailable(f"the stored bytes of layer {layer.digest} were changed; restore {path} from a backup")
-        if not target.is_dir():
-            temporary.rename(target)
+        with tarfile.open(path, mode="r|gz") as archive:
+            for entry in archive:
+                _write(archive, entry, temporary)
+        sync_tree(temporary)
+        temporary.rename(target)
         sync_folder(target.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return target
 
 
 def _write(archive: tarfile.TarFile, entry: tarfile.TarInfo, folder: Path) -> None:

@@ -19,7 +19,7 @@ class WrittenLayer(Struct, frozen=True):
     size: int
 
 
-class Hashing:
+class _Hashing:
     """A file whose bytes are digested as they pass."""
 
     def __init__(self, file: IO[bytes] | gzip.GzipFile) -> None:
@@ -29,11 +29,6 @@ class Hashing:
         self._hash.update(content)
         self.size += len(content)
         return self._file.write(content)
-
-    def read(self, size: int = -1) -> bytes:
-        content = self._file.read(size)
-        self._hash.update(content)
-        return content
 
     def flush(self) -> None:
         self._file.flush()
@@ -46,9 +41,9 @@ def write_layer(target: Path, files: Iterable[tuple[str, Path]]) -> WrittenLayer
     """Write (path in the image, file) pairs as a gzipped tar: sorted, without times, owners and other accidents."""
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with target.open("wb") as file:
-        outer = Hashing(file)
+        outer = _Hashing(file)
         with gzip.GzipFile("", "wb", compresslevel=1, fileobj=outer, mtime=0) as compressed:
-            inner = Hashing(compressed)
+            inner = _Hashing(compressed)
             with tarfile.open(fileobj=inner, mode="w|", format=tarfile.PAX_FORMAT) as archive:  # type: ignore[call-overload]
                 for name, path in sorted(files):
                     _add(archive, name, path)
