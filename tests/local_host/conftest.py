@@ -102,6 +102,8 @@ class Subscriber:
                 told = json.dumps({"method": self.command, "path": self.path, "body": body.decode()}).encode()
                 self.send_header("Content-Length", str(len(told)))
                 self.send_header("X-Upstream", "yes")
+                if status == 302:
+                    self.send_header("Location", "/elsewhere")
                 self.end_headers()
                 self.wfile.write(told)
 

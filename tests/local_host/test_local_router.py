@@ -39,8 +39,10 @@ def test_a_request_reaches_the_live_slot_as_it_was_sent(grid: Any, subscriber: A
 
 def test_the_answer_of_the_slot_is_passed_on_whatever_it_is(grid: Any, subscriber: Any) -> None:
     live(grid, subscriber.url)
-    subscriber.answers = [418]
+    subscriber.answers = [418, 302]
     assert httpx.get(f"{grid.url}/live/diabetes/production/").status_code == 418
+    redirect = httpx.get(f"{grid.url}/live/diabetes/production/score")
+    assert (redirect.status_code, redirect.headers["location"]) == (302, "/elsewhere")
 
 
 def test_a_switch_is_followed_by_the_next_request(grid: Any, subscriber: Any) -> None:

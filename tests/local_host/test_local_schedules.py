@@ -63,7 +63,7 @@ def test_a_day_keeps_its_hour_when_the_clocks_change() -> None:
 class Story:
     """A clock that only moves when somebody waits, and a timer function that keeps when it ran."""
 
-    def __init__(self, schedule: str, startup: bool = False, fails: bool = False) -> None:
+    def __init__(self, schedule: str, startup: bool = False, fails: bool = False, set_back: float = 0) -> None:
         self.now = self.end = MONDAY
         self.ran: list[tuple[str, bool]] = []
         app = func.FunctionApp()
@@ -71,6 +71,7 @@ class Story:
         @app.timer_trigger(arg_name="timer", schedule=schedule, run_on_startup=startup)
         async def tick(timer: func.TimerRequest) -> None:
             self.ran.append((f"{self.now:%H:%M:%S}", timer.past_due))
+            self.now -= timedelta(seconds=set_back)
             if fails:
                 raise RuntimeError("this run failed")
 
@@ -99,6 +100,11 @@ class Story:
 
 def test_a_timer_runs_once_at_each_due_time(tmp_path: Path) -> None:
     assert Story("0 */5 * * * *").play(tmp_path / "timers.json") == [("14:50:00", False), ("14:55:00", False)]
+
+
+def test_a_clock_that_is_set_back_does_not_fire_the_same_time_twice(tmp_path: Path) -> None:
+    ran = Story("0 */5 * * * *", set_back=3).play(tmp_path / "timers.json")
+    assert ran == [("14:50:00", False), ("14:55:00", False)]
 
 
 def test_a_run_that_fails_does_not_end_the_schedule(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ async def body_of(request: Request) -> bytes:
 
 async def decoded(request: Request, parameters: Mapping[str, str]) -> Datum:
     """The request as the worker hands it to the HTTP converter."""
-    pairs = sorted((name.lower(), value) for name, value in request.headers.items())
+    pairs = sorted(request.headers.items(), key=lambda pair: pair[0])
     headers = {name: ",".join(value for _, value in group) for name, group in groupby(pairs, lambda pair: pair[0])}
     query: dict[str, str] = {}
     for name, value in request.query_params.multi_items():
