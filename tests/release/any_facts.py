@@ -49,7 +49,8 @@ def values(kind: inspect.Type) -> st.SearchStrategy[Any]:
 
 def structs(kind: inspect.StructType, pools: Mapping[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:
     """Return any struct of a kind; a field that has a pool is drawn from it."""
-    return st.builds(kind.cls, **{field.name: pools.get(field.name) or values(field.type) for field in kind.fields})
+    drawn = {each.name: pools[each.name] if each.name in pools else values(each.type) for each in kind.fields}
+    return st.builds(kind.cls, **drawn)
 
 
 def facts(*names: str, **pools: st.SearchStrategy[Any]) -> st.SearchStrategy[Fact]:
