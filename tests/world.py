@@ -9,11 +9,11 @@ import io
 import json
 import random
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from shared.answers import Answer, Order
 from shared.backends.memory import MemoryArtifacts, MemoryLedger
@@ -38,6 +38,7 @@ from shared.release.project import ProjectState
 from shared.release.state import State
 from shared.streams import INBOX
 
+_T = TypeVar("_T")
 KEY = b"a key that signs approval links"
 SETTINGS = '[data]\ntarget = "price"\n[evaluate]\nmetric = "rmse"\n'
 PROJECTS = """
@@ -66,6 +67,31 @@ RESULTS: dict[str, dict[str, Any]] = {
     },
     "try": {"golden": 20, "bad_inputs": 12, "p95_ms": 4.0, "claims": []},
 }
+
+
+class Crash(BaseException):
+    """The process dies here; nothing of ours may catch it."""
+
+
+@dataclass
+class _Watched:
+    """A port whose every call may be the one at which the process dies, before or after it took effect."""
+
+    world: "World"
+    port: Any
+
+    def __getattr__(self, name: str) -> Any:
+        called = getattr(self.port, name)
+        if not asyncio.iscoroutinefunction(called):
+            return called
+
+        async def watched(*given: Any, **named: Any) -> Any:
+            self.world.pass_by()
+            answer = await called(*given, **named)
+            self.world.pass_by()
+            return answer
+
+        return watched
 
 
 def commit(letter: str) -> str:
@@ -117,6 +143,11 @@ class World:
     events: list[Notice] = field(default_factory=list)
     orders: list[Order] = field(default_factory=list)
     deliveries: int = 0
+    passed: int = 0
+    """How many points were passed at which the process might have died."""
+    dies_at: int = 0
+    looking: bool = False
+    """The test itself reads; that is no point to die at."""
 
     def __post_init__(self) -> None:
         self.control = self.restart()
@@ -125,14 +156,14 @@ class World:
         """Return a controller that remembers nothing but the ledger, as after a crash."""
         self.control = Control.over(
             Outside(
-                ledger=self.ledger,
-                artifacts=self.artifacts,
-                repository=_Repository(self),
-                jobs=_Jobs(self),
-                registry=_Registry(self),
-                images=_Images(self),
-                hosting=_Hosting(self),
-                notifier=_Notifier(self),
+                ledger=_Watched(self, self.ledger),
+                artifacts=_Watched(self, self.artifacts),
+                repository=_Watched(self, _Repository(self)),
+                jobs=_Watched(self, _Jobs(self)),
+                registry=_Watched(self, _Registry(self)),
+                images=_Watched(self, _Images(self)),
+                hosting=_Watched(self, _Hosting(self)),
+                notifier=_Watched(self, _Notifier(self)),
                 projects=self.projects,
                 clock=lambda: self.now,
                 approval_key=KEY,
@@ -140,6 +171,14 @@ class World:
             )
         )
         return self.control
+
+    def pass_by(self) -> None:
+        """Count a point at which the process may die, and die there when it is the one."""
+        if self.looking:
+            return
+        self.passed += 1
+        if self.passed == self.dies_at:
+            raise Crash
 
     # What people and platforms do.
 
@@ -237,9 +276,16 @@ class World:
 
     # What is known.
 
+    def _look(self, reading: Coroutine[Any, Any, _T]) -> _T:
+        self.looking = True
+        try:
+            return asyncio.run(reading)
+        finally:
+            self.looking = False
+
     def state(self, release: str) -> State:
         """Return what the ledger knows of a release."""
-        return asyncio.run(self.control.reading.release(release)).state
+        return self._look(self.control.reading.release(release)).state
 
     def ended(self, release: str) -> str:
         """Return how a release ended, or where it stands."""
@@ -248,7 +294,7 @@ class World:
 
     def state_of_project(self) -> ProjectState:
         """Return what the ledger knows of the project."""
-        return asyncio.run(self.control.streams.project("houses"))
+        return self._look(self.control.streams.project("houses"))
 
     def ledger_bytes(self, stream: str) -> bytes:
         """Return a stream as it is kept."""
@@ -256,7 +302,7 @@ class World:
 
     def inbox(self) -> list[str]:
         """Return why each thing in the inbox was not used."""
-        read = asyncio.run(self.control.streams.read(INBOX)).facts
+        read = self._look(self.control.streams.read(INBOX)).facts
         return [fact.reason for fact in read if isinstance(fact, CameIn)]
 
     def live(self) -> str:

@@ -1,0 +1,137 @@
+"""The process dies at every single point, before or after each call took effect; nothing is lost or doubled."""
+
+from contextlib import suppress
+
+import pytest
+
+from shared.errors import Conflict
+from shared.release import line, notices
+from tests.world import Crash, World, commit
+
+
+def survive(world: World, heals: str) -> None:
+    """Restart, and let what comes at least once come again: by delivery, or by the patrol alone."""
+    world.restart()
+    if heals == "patrol":
+        world.orders.clear()
+    world.patrol()
+
+
+def until_rest(world: World, heals: str) -> None:
+    """Deliver orders and events; one during which the process dies is delivered again, or healed by the patrol."""
+    while world.orders or world.events:
+        waiting = [*world.orders, *world.events]
+        try:
+            world.run_one()
+        except Crash:
+            if heals == "delivery":
+                (world.events if isinstance(waiting[0], notices.Notice) else world.orders).append(waiting[0])  # type: ignore[arg-type]
+            survive(world, heals)
+
+
+def whole_line(dies_at: int, heals: str) -> World:
+    world = World()
+    world.data()
+    world.passed, world.dies_at = 0, dies_at
+    new = world.commit("a")
+    try:
+        world.tell_push(new)
+    except Crash:
+        survive(world, "patrol")
+    until_rest(world, heals)
+    (release,) = world.state_of_project().numbered
+    try:
+        world.decide(release)
+    except Crash:
+        survive(world, "patrol")
+        until_rest(world, heals)
+        if not world.state(release).decided:
+            world.decide(release)
+    until_rest(world, heals)
+    # The last facts of a release may be those that the process died over.
+    for _ in range(2):
+        with suppress(Crash):
+            world.patrol()
+        until_rest(world, heals)
+    return world
+
+
+POINTS = whole_line(0, "delivery").passed
+
+
+@pytest.mark.parametrize("heals", ["delivery", "patrol"])
+def test_dying_at_any_point_ends_with_one_of_everything_in_production(heals: str) -> None:
+    assert POINTS > 300
+    for point in range(1, POINTS + 1):
+        world = whole_line(point, heals)
+        (release,) = world.state_of_project().numbered
+        made = (len(world.versions), len(world.images), len(world.services), len(world.jobs), len(world.outbox))
+        assert (world.ended(release), world.live(), made) == ("live", release, (1, 1, 2, 6, 2)), f"died at {point}"
+        assert list(world.state_of_project().closed) == [release], f"died at {point}"
+
+
+def test_a_cancel_at_any_point_of_going_live_leaves_it_live_or_ends_it_never_both() -> None:
+    world = World()
+    release = world.push("a")
+    world.run()
+    world.decide(release)
+    steps = 0
+    while world.orders or world.events:
+        world.run_one()
+        steps += 1
+    for after in range(steps):
+        assert_cancelled_or_live(after)
+
+
+def assert_cancelled_or_live(after: int) -> None:
+    world = World()
+    release = world.push("a")
+    world.run()
+    world.decide(release)
+    for _ in range(after):
+        world.run_one()
+    with suppress(Conflict):
+        world.take_in(notices.CancelAsked(release, "dee@example.org", "stop"))
+    world.run()
+    world.patrol()
+    world.run()
+    assert (world.ended(release), world.live()) in (("cancelled", ""), ("live", release)), f"after {after}"
+
+
+def test_a_cancel_between_the_decision_to_go_live_and_the_append_is_refused() -> None:
+    world = World()
+    release = world.push("a")
+    world.run()
+    world.decide(release)
+    for point in range(1, 400):
+        world.passed, world.dies_at = 0, point
+        try:
+            world.run_one()
+        except Crash:
+            world.restart()
+            world.patrol()
+        if f"{release}-production-live" in world.state(release).attempts:
+            break
+        if not world.orders and not world.events:
+            world.patrol()
+    with pytest.raises(Exception, match="roll production back"):
+        world.take_in(notices.CancelAsked(release, "dee@example.org", "stop"))
+
+
+def test_a_push_that_died_before_its_mark_is_begun_by_the_patrol_with_what_was_asked() -> None:
+    for point in range(1, 30):
+        world = World(dies_at=point)
+        new = world.commit("a")
+        try:
+            world.tell_push(new, by="dee@example.org")
+        except Crash:
+            world.restart()
+        world.dies_at = 0
+        world.data()
+        world.patrol()
+        world.run()
+        first = next(iter(world.state_of_project().numbered))
+        opened = world.state(first).release
+        assert opened.commit == commit("a")
+        assert opened.by in ("dee@example.org", ""), f"died at {point}"
+        assert line.standing(world.state(first)) in ("ask", None)
