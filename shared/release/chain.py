@@ -6,7 +6,7 @@ a row that commutes was appended without one and is covered by the next line tha
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import msgspec
 from msgspec import Struct
@@ -103,8 +103,3 @@ def _read(name: str, number: int, line: bytes) -> tuple[Record, str]:
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Broken(f"stream {name}, line {number}: cannot be read ({error})") from error
     return Record(fact=fact, at=read.at), read.prev
-
-
-def times(stream: Stream, kinds: Sequence[type[Fact]]) -> list[tuple[str, Fact]]:
-    """Return (time, fact) of every fact of these kinds, in order."""
-    return [(record.at, record.fact) for record in stream.records if isinstance(record.fact, tuple(kinds))]

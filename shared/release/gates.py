@@ -26,15 +26,10 @@ def gate(opened: facts.ReleaseOpened, outcome: Fact) -> Stop | None:
 
 
 def _evaluated(opened: facts.ReleaseOpened, outcome: facts.Evaluated) -> Stop | None:
-    match outcome.verdict:
-        case "first" | "better":
-            return None
-        case "inconclusive" if opened.promote_when == "not worse":
-            return None
-        case "inconclusive":
-            word = "not surely better"
-        case "not better":
-            word = "not better"
+    passes = {"first", "better"} | ({"inconclusive"} if opened.promote_when == "not worse" else set())
+    if outcome.verdict in passes:
+        return None
+    word = "not surely better" if outcome.verdict == "inconclusive" else "not better"
     return Stop(
         "kept", f"{compared(outcome)}: {word}, production stays as it is", "Not an error: nothing is to be done"
     )
@@ -46,8 +41,8 @@ def compared(outcome: facts.Evaluated) -> str:
         beside = f" ({outcome.note})" if outcome.note else ""
         return f"{outcome.metric} {outcome.candidate:.4g} on {outcome.rows} rows, nothing to compare with{beside}"
     how = f"{'better' if outcome.gain > 0 else 'worse'} by {abs(outcome.gain):.3g}" if outcome.gain else "no difference"
-    interval = "" if outcome.low is None or outcome.high is None else f" [{outcome.low:.3g}, {outcome.high:.3g}]"
-    return f"{outcome.metric} {outcome.candidate:.4g} against {outcome.champion:.4g}: {how}, gain{interval}"
+    interval = "" if outcome.low is None or outcome.high is None else f", gain [{outcome.low:.3g}, {outcome.high:.3g}]"
+    return f"{outcome.metric} {outcome.candidate:.4g} against {outcome.champion:.4g}: {how}{interval}"
 
 
 def _claimed(claims: tuple[facts.Claim, ...]) -> Stop | None:

@@ -2,13 +2,14 @@
 
 import random
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import Any, get_args
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.release import environment, facts, line, project, state
+from shared.release import environment, facts, known, line, notices, project, state
 from shared.release.facts import KINDS, Fact
 from tests.release import any_facts
 
@@ -249,6 +250,24 @@ def test_the_commit_that_passed_is_that_of_the_highest_number() -> None:
 
 def test_how_a_release_was_closed_first_stands() -> None:
     assert project.fold([facts.ReleaseClosed("a", "live"), facts.ReleaseClosed("a", "kept")]).closed == {"a": "live"}
+
+
+def test_what_a_release_saw_of_its_project_ends_where_it_took_its_number() -> None:
+    known = [arrived("in/a.csv", "1", "1"), numbered("a" * 20, 1), arrived("in/a.csv", "2", "2"), numbered("b" * 20, 2)]
+    assert [blob.etag for blob in project.before(known, "a" * 20).data] == ["1"]
+    assert [blob.etag for blob in project.before(known, "b" * 20).data] == ["2"]
+    assert project.before(known, "b" * 20).next_number == 2
+    assert project.before(known, "c" * 20) == project.fold(known)
+
+
+# --- what is known is never changed in place
+
+
+@pytest.mark.parametrize(
+    "kind", [*KINDS.values(), *get_args(notices.Notice), known.KnownRelease, known.KnownEnvironment, facts.Unknown]
+)
+def test_facts_notices_and_what_was_read_are_never_changed(kind: type[msgspec.Struct]) -> None:
+    assert kind.__struct_config__.frozen
 
 
 # --- the environment

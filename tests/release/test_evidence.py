@@ -1,0 +1,123 @@
+"""The evidence: the same facts always seal to the same bytes, and whatever people are to judge changes them."""
+
+import json
+import random
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.release import environment, evidence, facts, ids, state
+from shared.release.config import Policy, read_projects
+from shared.release.facts import Fact
+from tests.release.test_prefix_rule import GOOD, OPENED
+
+PROJECT = read_projects(
+    '[projects.houses]\nrepository = "r"\napprovers = ["bo@example.org", "ana@example.org", "bo@example.org"]\n'
+).projects["houses"]
+CODE = facts.CodeRead("sha256:code", "{}", "Dee", "dee@example.org", "change the rooms")
+KNOWN: list[Fact] = [OPENED, CODE, *(GOOD[step] for step in GOOD if step not in ("ask", "promote"))]
+LIVE = facts.LiveDecided(3, "b" * 20, 1, "slot", 7, "sha256:old", "ana", "promoted")
+
+
+def seal(known: list[Fact], *live: Fact, project: Any = PROJECT) -> bytes:
+    return evidence.seal(state.fold(known), environment.fold(live), project)
+
+
+@settings(max_examples=100, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_the_same_facts_in_any_order_and_repetition_seal_to_the_same_bytes(seed: int) -> None:
+    shuffle = random.Random(seed)
+    retold = KNOWN + [shuffle.choice(KNOWN) for _ in KNOWN]
+    shuffle.shuffle(retold)
+    assert seal(retold, LIVE) == seal(KNOWN, LIVE)
+
+
+def test_what_goes_on_outside_the_question_does_not_change_the_seal() -> None:
+    asked = facts.Asked(1, ids.sha256(seal(KNOWN)), ("ana",), 1, 1_800_000_000)
+    more = [
+        facts.StepOrdered("ask", 1),
+        asked,
+        facts.Heard("RunCompleted", "again"),
+        facts.StepStarted("ask", 1, "n", "a"),
+    ]
+    assert seal([*KNOWN, *more]) == seal(KNOWN)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        msgspec.structs.replace(OPENED, commit="d" * 40),
+        msgspec.structs.replace(OPENED, data="e" * 16),
+        msgspec.structs.replace(OPENED, by="eve@example.org"),
+        msgspec.structs.replace(OPENED, reason="because"),
+        msgspec.structs.replace(OPENED, policy="sha256:q"),
+        msgspec.structs.replace(OPENED, blobs=(facts.BlobSeen("houses", "in/a.csv", 1, "1"),)),
+        msgspec.structs.replace(CODE, code="sha256:other"),
+        msgspec.structs.replace(CODE, email="eve@example.org"),
+        *(
+            msgspec.structs.replace(GOOD[step], **{field: value})
+            for step, field, value in (
+                ("check", "content", "sha256:d"),
+                ("check", "tests", 0),
+                ("train", "labels", {"r2": 0.9}),
+                ("evaluate", "candidate", 3.4),
+                ("certify", "claims", (facts.Claim("noise", "warning", "noisy"),)),
+                ("register", "number", 2),
+                ("register", "model", "sha256:n"),
+                ("package", "image", "sha256:j"),
+                ("try", "golden", 19),
+            )
+        ),
+    ],
+    ids=lambda fact: type(fact).__name__,
+)
+def test_whatever_people_are_to_judge_changes_the_seal(changed: Fact) -> None:
+    kind = type(changed)
+    other = [changed if type(fact) is kind else fact for fact in KNOWN]
+    assert other != KNOWN
+    assert seal(other) != seal(KNOWN)
+
+
+def test_another_live_model_another_policy_and_other_approvers_change_the_seal() -> None:
+    sealed = {
+        seal(KNOWN),
+        seal(KNOWN, LIVE),
+        seal(KNOWN, msgspec.structs.replace(LIVE, generation=4)),
+        seal(KNOWN, project=msgspec.structs.replace(PROJECT, policy=Policy(noise_loss=0.5))),
+        seal(KNOWN, project=msgspec.structs.replace(PROJECT, approvers=("ana@example.org",))),
+    }
+    assert len(sealed) == 5
+
+
+def test_an_approver_who_is_named_twice_or_elsewhere_in_the_list_is_asked_the_same() -> None:
+    assert evidence.collect(state.fold(KNOWN), environment.fold([]), PROJECT)["must_agree"] == {
+        "approvers": ["ana@example.org", "bo@example.org"],
+        "quorum": 1,
+    }
+
+
+def test_the_question_says_what_is_replaced() -> None:
+    first, second = json.loads(seal(KNOWN)), json.loads(seal(KNOWN, LIVE))
+    assert first["question"] == "Put houses v1 into production, where nothing serves yet?"
+    assert first["replaces"] is None
+    assert second["question"] == "Put houses v1 into production in place of v7?"
+    assert second["replaces"]["image"] == "sha256:old"
+
+
+def test_a_new_round_is_sealed_with_its_own_evaluation() -> None:
+    again = msgspec.structs.replace(GOOD["evaluate"], round=2, candidate=3.0)
+    sealed = json.loads(seal([*KNOWN, facts.ProductionChanged(2, "b" * 20, 3), again], LIVE))
+    assert (sealed["round"], sealed["evaluate"]["candidate"], sealed["train"]["round"]) == (2, 3.0, 1)
+
+
+def test_nothing_is_sealed_before_every_step_has_its_outcome() -> None:
+    with pytest.raises(AssertionError, match="try has no outcome yet"):
+        seal([fact for fact in KNOWN if not isinstance(fact, facts.Tried)])
+
+
+def test_the_seal_is_canonical_json() -> None:
+    sealed = seal(KNOWN, LIVE)
+    assert ids.canonical(json.loads(sealed)) == sealed
