@@ -248,6 +248,16 @@ def test_a_repository_is_mirrored_over_http_and_fetched_again(git: GitRepository
     assert asyncio.run(git.snapshot(served, BRANCH, second, ""))
 
 
+def test_only_what_is_new_is_fetched_again(git: GitRepository, origin: Origin, served: str, tmp_path: Path) -> None:
+    first = origin.commit(FILES)
+    asyncio.run(git.place(served, BRANCH, first))
+    second = origin.commit(FILES | {"new.py": (0o100644, b"print(3)\n")}, first)
+    asyncio.run(git.place(served, BRANCH, second))
+    (mirror,) = (tmp_path / "state" / "repos").glob("*.git")
+    packs = sorted(len(pack) for pack in Repo(str(mirror)).object_store.packs)
+    assert packs == [3, 4]
+
+
 def test_many_threads_fetch_into_one_mirror(git: GitRepository, origin: Origin) -> None:
     commits = [origin.commit(FILES)]
     for number in range(9):

@@ -259,6 +259,9 @@ def test_stop_and_resume_bring_back_what_ran_where_it_ran(place: Place, topic: T
     assert place.find(PRODUCTION).url == before.url
     assert place.seen() == Seen(RELEASE, 1)
     assert place.find(STAGING).status == "stopped"
+    worker = works.worker_of(slot_folder(place.state, PRODUCTION))
+    assert worker is not None
+    until(lambda: not is_alive(worker.who))
     assert len([event for event in topic.of("ModelDeployed") if PRODUCTION in event["subject"]]) == 1
 
 

@@ -43,12 +43,12 @@ def write_durably(path: Path, content: bytes, mode: int = 0o600) -> None:
 
 
 def sync_tree(folder: Path) -> None:
-    """Make every file below `folder` durable, and the names of them."""
-    names = [Path(parent, name) for parent, _, names in os.walk(folder) for name in names]
-    if len(names) > MANY_FILES:
+    """Make every file below `folder` durable, and the names of them; what links lead to is left alone."""
+    paths = [Path(parent, name) for parent, _, names in os.walk(folder) for name in names]
+    if len(paths) > MANY_FILES:
         os.sync()
         return
-    for path in names:
+    for path in (path for path in paths if not path.is_symlink()):
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
         try:
             os.fsync(handle)
