@@ -30,6 +30,9 @@ NOTES_OF_UV = re.compile(r"^\s*(#|--hash)|^Resolved |^warning:")
 FRAME = " \u00d7\u2570\u2500\u25b6\u2502"
 """What uv draws around its words."""
 
+LAYOUT = "2"
+"""Changed with what is kept beside an environment, so that one an older version built is never misread."""
+
 Log = Callable[[str], None]
 
 
@@ -61,7 +64,7 @@ def ensure(state: Path, code: Path, requirements: str, log: Log, ours: Path = OU
     `StepFailed` when the file is missing or asks for more than packages, or when no set of versions fits.
     """
     wanted, needed = _project_requirements(code, requirements), ours.read_text("utf-8")
-    key = hashlib.sha256(f"{wanted}\0{needed}\0{platform.python_version()}".encode()).hexdigest()[:32]
+    key = hashlib.sha256(f"{LAYOUT}\0{wanted}\0{needed}\0{platform.python_version()}".encode()).hexdigest()[:32]
     folder = state / "envs" / key
     if not (folder / "built.json").is_file():
         with locked(folder.with_suffix(".lock"), BUILD_SECONDS, lambda: log("waiting: another job is building it")):
