@@ -19,5 +19,5 @@ async def patrol(timer: func.TimerRequest, orders: func.Out[typing.List[str]]) -
 
 @bp.queue_trigger(arg_name="message", queue_name="steps-poison", connection="AzureWebJobsStorage")
 async def patrol_poison(message: func.QueueMessage) -> None:
-    """An order failed again and again: its release is parked, so that people look."""
+    """An order failed at every delivery: it is logged, and the patrol orders its step again."""
     await wiring.control().give_up(message.get_body().decode())
