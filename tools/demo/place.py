@@ -119,7 +119,7 @@ def made_data(state: Path) -> Path:
     """Let the example make its data, and return the folder."""
     upload = state / "upload"
     upload.mkdir(exist_ok=True)
-    subprocess.run([sys.executable, str(EXAMPLE / "make_data.py"), str(upload)], check=True)
+    subprocess.run([sys.executable, str(EXAMPLE / "make_data.py"), str(upload)], check=True, capture_output=True)
     return upload
 
 

@@ -66,13 +66,27 @@ class Watch:
             time.sleep(LOOK_EVERY)
 
     def _view(self, release: str) -> View:
-        return dict(self._stack.get(release_path(release)))
+        view = dict(self._stack.get(release_path(release)))
+        for step in view["steps"]:
+            if step["state"] == "running" and step["step"] != "ask":
+                step["sentence"] = self._newest(release, step["step"]) or step["sentence"]
+        return view
+
+    def _newest(self, release: str, step: str) -> str:
+        """Return the last line that the job of a running step said; a step without a job says nothing."""
+        try:
+            lines = self._stack.text(release_path(release, "/log"), step=step).split("\n")
+        except Refused:
+            return ""
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
     def _lines(self, view: View) -> None:
         for step in view["steps"]:
             asks = step["step"] == "ask" and view["standing"] == "ask" and step["sentence"]
+            # The first environment takes minutes on a slow line: nobody should wonder what is going on.
+            builds = step["state"] == "running" and step["sentence"].startswith("building")
             key = (step["step"], step["state"])
-            if key not in self._shown and (step["state"] in _OVER or asks):
+            if key not in self._shown and (step["state"] in _OVER or asks or builds):
                 self._shown.add(key)
                 self._console.print(rows.line(step), soft_wrap=True, markup=False)
 
