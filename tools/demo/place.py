@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,13 +107,15 @@ def clear(state: Path) -> None:
     ours = (state / "keys.json").exists() or {child.name for child in state.iterdir()} <= {*KEPT, "upload"}
     if not ours:
         raise Trouble(f"{state} holds something that is no demo's state: name another folder with STATE=dir.")
-    for child in state.iterdir():
-        if child.name in KEPT:
-            continue
-        if child.is_dir() and not child.is_symlink():
-            shutil.rmtree(child)
-        else:
-            child.unlink()
+    if (state / "services").exists():
+        # Services outlive a stack that was killed; without their folder nobody would find them again.
+        stop = ["-m", "shared.backends.local.services", "stop", "--state", str(state.resolve())]
+        subprocess.run([sys.executable, *stop], cwd=HOUSE, check=False, capture_output=True)
+    # A job that outlived its stack may still write: what is moved away cannot come back while it is removed.
+    old = Path(tempfile.mkdtemp(prefix=".old-", dir=state))
+    for child in [child for child in state.iterdir() if child.name not in {*KEPT, old.name}]:
+        child.rename(old / child.name)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def made_data(state: Path) -> Path:
