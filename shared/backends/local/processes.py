@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -93,8 +93,12 @@ def spawn(
     folder: Path,
     keep: Sequence[int] = (),
     stdin: bytes = b"",
+    known: Callable[[Identity], None] = lambda who: None,
 ) -> Identity:
-    """Start any command in a session of its own and return who it is; see `detach`."""
+    """Start any command in a session of its own and return who it is; see `detach`.
+
+    `known` is called with who it is before it is given its `stdin`.
+    """
     log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -108,6 +112,7 @@ def spawn(
             pass_fds=tuple(keep),
         )
     who = identity(process.pid) or Identity(process.pid, "ended")
+    known(who)
     _feed(process.stdin, stdin)
     # Somebody has to wait for it, or what is left of it looks like a process to everybody else.
     threading.Thread(target=process.wait, daemon=True).start()

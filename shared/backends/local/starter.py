@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -63,7 +64,6 @@ def _start(state: Path, folder: Path, slot: Slot) -> Started:
         port = listener.getsockname()[1]
         write_durably(folder / "port", str(port).encode())
         who = _spawn(folder, image, listener)
-    works.write_script(folder, who)
     print(f"starting {slot.slot} on port {port}", flush=True)
     problem = _wait(port, who, began + READY_SECONDS)
     if problem:
@@ -100,11 +100,13 @@ def _spawn(folder: Path, image: Unpacked, listener: socket.socket) -> Identity:
         "PYTHONUNBUFFERED": "1",
     }
     handle = listener.fileno()
-    command = [str(python), "-m", "gunicorn", "-c", "gunicorn.conf.py", "-b", f"fd://{handle}", APP]
+    service = [str(python), "-m", "gunicorn", "-c", "gunicorn.conf.py", "-b", f"fd://{handle}", APP]
+    # It begins only once it is on record, and not at all when its starter dies before: nobody would know it.
+    command = ["/bin/sh", "-c", 'read -r go && exec "$@"', "sh", *service]
     log = service_log(folder)
     if log.exists():
         os.replace(log, log.with_suffix(".1"))
-    return spawn(command, log, environment, folder, keep=(handle,))
+    return spawn(command, log, environment, folder, (handle,), b"go\n", partial(works.write_script, folder))
 
 
 def _wait(port: int, who: Identity, deadline: float) -> str:
