@@ -16,6 +16,20 @@ def state(tmp_path: Path) -> Path:
     return tmp_path / "state"
 
 
+@pytest.fixture(scope="session")
+def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Environments that many tests use, each built once."""
+    return tmp_path_factory.mktemp("envs")
+
+
+@pytest.fixture
+def warm_state(state: Path, environments: Path) -> Path:
+    """A state folder whose environments are those of all tests."""
+    state.mkdir()
+    (state / "envs").symlink_to(environments)
+    return state
+
+
 @pytest.fixture
 def topic(monkeypatch: pytest.MonkeyPatch) -> Iterator[Topic]:
     made = Topic()

@@ -30,6 +30,12 @@ from shared.ports import ImageReport, ImageSpec
 
 
 @pytest.fixture
+def state(warm_state: Path) -> Path:
+    """A state folder in which the small environment of these tests is there already."""
+    return warm_state
+
+
+@pytest.fixture
 def scripts(tmp_path: Path) -> Path:
     """Stand-ins for our serving files, and for the requirements of our jobs: one small package."""
     folder = tmp_path / "scripts"
@@ -124,7 +130,8 @@ def test_two_builds_in_two_places_are_the_same_image(tmp_path: Path, scripts: Pa
     assert len(digests) == 1
 
 
-def test_what_a_job_writes_into_the_environment_never_gets_into_an_image(state: Path, scripts: Path) -> None:
+def test_what_a_job_writes_into_the_environment_never_gets_into_an_image(tmp_path: Path, scripts: Path) -> None:
+    state = tmp_path / "own"
     trained(state)
     first = built(state, scripts, image(state))
     (site,) = (state / "envs").glob("*/venv/lib/python*/site-packages")
