@@ -66,6 +66,17 @@ def test_a_fact_that_could_not_be_read_back_is_never_written() -> None:
         encode([text_for_a_number], AT, None)
 
 
+def test_what_was_once_a_fraction_or_anything_at_all_stays_readable() -> None:
+    """The types above come from the kinds, so that a type made narrower is only seen against what stands in ledgers."""
+    claims = b'[{"name":"noise","verdict":"refused","sentence":"","value":0.3,"bound":0.1}]'
+    claimed = msgspec.json.decode(b'{"round":1,"claims":' + claims + b"}", type=KINDS["Certified"])
+    labels = b'"labels":{"r2":0.4,"by":["x",{}],"z":null}'
+    row = b'{"round":1,"job":"","model":"","bytes":1,"rows":1,"holdout_rows":1,' + labels + b"}"
+    trained = msgspec.json.decode(row, type=KINDS["Trained"])
+    assert claimed == facts.Certified(1, (facts.Claim("noise", "refused", "", 0.3, 0.1),))
+    assert trained == facts.Trained(1, "", "", 1, 1, 1, {"r2": 0.4, "by": ["x", {}], "z": None})
+
+
 # --- what later versions wrote
 
 

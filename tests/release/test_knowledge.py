@@ -240,6 +240,7 @@ def test_the_data_of_a_project_is_the_newest_of_every_blob_by_name() -> None:
 def test_numbers_are_given_in_the_ledgers_order_and_a_repeat_takes_none() -> None:
     known = project.fold([numbered("a" * 20, 1), numbered("b" * 20, 2), numbered("a" * 20, 3)])
     assert (known.next_number, known.newest) == (3, numbered("b" * 20, 2))
+    assert known.numbered["a" * 20].number == 1
     assert (project.fold([]).next_number, project.fold([]).newest) == (1, None)
 
 

@@ -64,6 +64,14 @@ def test_a_failure_ends_the_release_at_its_step_whatever_else_is_said_of_that_tu
         assert line.due(state.fold([OPENED, *before(step), *known])) == ending
 
 
+def test_a_failure_in_one_round_is_no_failure_in_another() -> None:
+    failed = facts.StepFailed("evaluate", 2, "the champion is gone")
+    known = [OPENED, *before("evaluate"), failed]
+    assert line.due(state.fold(known)) == [facts.StepOrdered("evaluate", 1)]
+    again = state.fold([*known, *done("evaluate"), facts.ProductionChanged(2, "b" * 20, 2)])
+    assert line.due(again) == [facts.ReleaseEnded("failed", "evaluate", "the champion is gone", "")]
+
+
 def test_a_failure_of_a_later_step_is_not_heard_before_its_turn() -> None:
     failed = facts.StepFailed("package", 1, "no space left")
     assert line.due(state.fold([OPENED, failed])) == [facts.StepOrdered("check", 1)]
@@ -209,7 +217,10 @@ def test_a_step_that_made_several_things_waits_for_the_last_one() -> None:
         facts.Submitted("promote", 2, "another round", "RunCompleted"),
         facts.Submitted("stage", 1, "another step", "ModelDeployed"),
     ]
-    assert line.waiting_for(state.fold([OPENED, *before("promote"), *made])) == "RunCompleted about try"
+    known = [OPENED, *before("promote"), *made]
+    assert line.waiting_for(state.fold(known)) == "RunCompleted about try"
+    known += [facts.ProductionChanged(2, "b" * 20, 2), *done("evaluate", "ask", round=2)]
+    assert line.waiting_for(state.fold(known)) == "RunCompleted about another round"
 
 
 def test_a_question_waits_for_those_who_have_not_decided() -> None:
