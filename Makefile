@@ -37,7 +37,7 @@ check: .venv/ready .venv/check/ready ## lint, format, types, the house rules, ge
 	$(PY) -m pytest -q tests/test_house.py
 
 up: .venv/ready ## the stack, until Ctrl-C; its state is kept in .signalbox
-	@$(PY) -m tools.cli up
+	@$(PY) -m tools.cli up --state .signalbox
 
 bench: .venv/ready ## what importing the app costs
 	$(PY) -m tools.bench.imports

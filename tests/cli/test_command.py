@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
+from shared.release.config import read_projects
 from tests.cli import stand_in
 from tools.cli.app import main
+from tools.cli.projects import projects_file
 
 HOUSE = Path(__file__).resolve().parents[2]
 
@@ -158,6 +161,26 @@ def test_data_goes_where_the_operator_says(stack: stand_in.StandIn, signalbox: A
     assert said.code == 0
     assert (stack.asked[-1].body, stack.asked[-1].key) == (b"x\n1\n", "F")
     assert signalbox("data", "put", "trains", str(file)).code == 1
+
+
+def test_a_secret_is_made_once_and_printed_again(stack: stand_in.StandIn, signalbox: Any) -> None:
+    first, again = (json.loads(signalbox("secret", "PRICES_WEBHOOK", "--json").out) for _ in range(2))
+    assert first == again
+    assert json.loads((stack.state / "keys.json").read_text())["secrets"] == {"PRICES_WEBHOOK": first["value"]}
+    assert signalbox("secret", "no-name").code == 2
+
+
+def test_a_first_start_makes_an_operator_file_without_projects(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = projects_file(tmp_path / "state", None)
+    assert read_projects(made.read_text()).projects == {}
+    assert str(made) in capfd.readouterr().err
+    Path("projects.toml").write_text("[projects]\n")
+    assert projects_file(tmp_path / "other", None) == Path("projects.toml")
+    with pytest.raises(typer.BadParameter, match="is not there"):
+        projects_file(tmp_path, tmp_path / "absent.toml")
 
 
 def test_a_stack_that_is_down_is_exit_code_3_and_how_to_start_it(stack: stand_in.StandIn, signalbox: Any) -> None:

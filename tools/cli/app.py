@@ -2,8 +2,8 @@
 
 import json
 import os
+import re
 import sys
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +13,7 @@ from rich.text import Text
 
 from tools.cli import doctor as doctors
 from tools.cli import mail, rows
+from tools.cli.projects import data_place, projects_file
 from tools.cli.reach import (
     Reach,
     Refused,
@@ -20,9 +21,9 @@ from tools.cli.reach import (
     command,
     find_state,
     reach,
-    read_json,
     release_path,
 )
+from tools.local.keys import make_secret
 
 app = typer.Typer(
     help="Releases of models, from a git push to production. Start with: signalbox up",
@@ -64,16 +65,29 @@ def up(
 ) -> None:
     """Start the stack of a state folder and stay with it until Ctrl-C."""
     at = find_state(state)
-    listed = projects or next((file for file in (at / "projects.toml", Path("projects.toml")) if file.exists()), None)
-    if listed is None or not listed.exists():
-        raise typer.BadParameter(
-            f"{listed or at / 'projects.toml'} is not there: it names your projects. README.md shows one in ten lines; "
-            "`make demo` makes one for its own."
-        )
+    listed = projects_file(at, projects)
     arguments = ["--state", str(at), "--projects", str(listed)]
     arguments += ["--host-port", str(host_port), "--grid-port", str(grid_port), *(["--json"] if json else [])]
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.execv(sys.executable, [sys.executable, "-m", "tools.local", "up", *arguments])
+
+
+@app.command()
+def secret(
+    name: Annotated[str, typer.Argument(help="As projects.toml names it, for example PRICES_WEBHOOK.")],
+    state: State = None,
+    json: Json = False,
+) -> None:
+    """Print a secret of the stack, made at first use; give it to the git host's webhook."""
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise typer.BadParameter(f"{name!r} cannot be a secret's name: use letters, digits and _.")
+    at = find_state(state)
+    try:
+        at.mkdir(mode=0o700, parents=True, exist_ok=True)
+        value = make_secret(at, name)
+    except OSError as error:
+        raise Refused(f"{at} cannot be written: {error}") from error
+    tell({"name": name, "value": value}, value, json, f"restart the stack if it is up, then {command()} status")
 
 
 @data.command("put")
@@ -89,21 +103,6 @@ def data_put(
     answers = [stack.put(container, f"{prefix}{file.name}", file) for file in files]
     lines = [f"  {answer['name']}  {answer['size']:,} bytes  etag {answer['etag']}" for answer in answers]
     tell({"uploaded": answers}, "\n".join(lines), json, f"{command()} status")
-
-
-def data_place(state: Path, project: str) -> tuple[str, str]:
-    """Return the container and the prefix of a project's data, from the operator's projects.toml."""
-    named = read_json(state / "run.json").get("projects") or os.environ.get("PROJECTS") or state / "projects.toml"
-    file = Path(named)
-    if not file.exists():
-        raise Refused(f"{file} is not there: it says where a project's data goes. Set PROJECTS to your projects.toml.")
-    projects = tomllib.loads(file.read_text())["projects"]
-    if project not in projects:
-        raise Refused(f"{file} names no project {project}; it names {', '.join(sorted(projects)) or 'none'}.")
-    place = projects[project].get("data")
-    if not place:
-        raise Refused(f'{file} gives {project} no data: add data = {{ container = "{project}" }} to its entry.')
-    return place["container"], place.get("prefix", "")
 
 
 @app.command()
