@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -48,6 +49,8 @@ def main() -> int:
     parser.add_argument("proofs", nargs="*", metavar="PROOF", help=" ".join(PROOFS))
     parser.add_argument("--root", type=Path, default=Path(".prove"), help="where the proofs keep their stacks' state")
     given = parser.parse_args()
+    # A proof that is told to end takes its stack down on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if unknown := [name for name in given.proofs if name not in PROOFS]:
         parser.error(f"there is no proof {', '.join(unknown)}; there are {', '.join(PROOFS)}")
     began = time.monotonic()

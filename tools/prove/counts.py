@@ -14,6 +14,7 @@ OUTCOMES = (*(kind.__name__ for kind in state.OUTCOMES), "ReleaseEnded")
 def once(ground: Ground, release: str) -> None:
     """Claim one run a step, one version, one image, one service an environment, and one of every outcome."""
     at, telling = ground.state, ground.telling
+    ground.at_rest(release)
     wanted = {f"{release}-{run}": "completed" for run in RUNS}
     found = stores.runs(at, release)
     telling.claim("one run a step and round, all completed", found == wanted, _short(found, release))

@@ -37,6 +37,7 @@ class Ground:
         self.state = state.resolve()
         self.telling = telling
         self.stack: Stack | None = None
+        self._ports = (0, 0)
 
     @staticmethod
     def _empty(state: Path) -> None:
@@ -50,14 +51,19 @@ class Ground:
 
     def up(self, without: Sequence[str] = (), patrol: bool = True) -> None:
         """Start the stack; `without` takes subscriptions away."""
-        self.stack = Stack(self.state, self.at.projects_file, without=without, patrol=patrol)
+        host, grid = self._ports
+        self.stack = Stack(self.state, self.at.projects_file, place.HOUSE, host, grid, without, patrol)
         self.stack.start()
+        # Started again, it is where it was: what outlived it has its address.
+        self._ports = (port(self.stack.host_url), port(self.stack.grid_url))
 
     def down(self) -> None:
         """Stop the stack as a person would."""
         if self.stack is not None:
             self.stack.stop()
             self.stack = None
+            left = stores.working_in(self.state)
+            self.telling.claim("the stack went down and left no process", not left, left or "")
 
     @property
     def running(self) -> Stack:
@@ -151,21 +157,24 @@ class Ground:
         )
 
     def standing(self, release: str, step: str) -> View:
-        """Return the release once it stands at a step and nothing at all happens any more for some seconds."""
-        self.until(release, f"it to stand at {step}", lambda view: view["standing"] == step)
+        """Return the release once it is at rest, which must be at a step."""
+        view = self.at_rest(release)
+        if view["standing"] != step:
+            raise Unproven(f"it did not stay at {step}: it is at {view['standing'] or view['state']}")
+        return view
+
+    def at_rest(self, release: str) -> View:
+        """Return the release once nothing at all has happened for some seconds."""
         before, since = None, time.monotonic()
         until = since + LONG
         while time.monotonic() < until:
-            view = self.view(release)
-            busy = stores.busy(self.state)
+            view, busy = self.view(release), stores.busy(self.state)
             if view != before or busy:
                 before, since = view, time.monotonic()
-            if view["standing"] != step:
-                raise Unproven(f"it did not stay at {step}: it is at {view['standing'] or view['state']}")
             if time.monotonic() - since >= STILL:
                 return view
             time.sleep(0.2)
-        raise Unproven(f"it never came to rest at {step}: {stores.busy(self.state)}")
+        raise Unproven(f"nothing came to rest: {busy}")
 
     def wait(self, what: str, look: Callable[[], Any], seconds: float = LONG) -> Any:
         """Ask until there is an answer; `Unproven` names what was waited for."""
@@ -182,6 +191,11 @@ class Ground:
 
 
 ENDS = {"live", "kept", "failed", "rejected", "expired", "superseded", "cancelled", "stale", "parked"}
+
+
+def port(url: str) -> int:
+    """Return the port of an address."""
+    return int(url.rpartition(":")[2])
 
 
 def asks(view: View) -> bool:

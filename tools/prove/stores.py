@@ -92,19 +92,31 @@ def slots(state: Path, release: str) -> list[str]:
 
 
 def services(state: Path, release: str) -> dict[str, list[int]]:
-    """Return the process ids of the masters that serve a release now, by environment; looked up in /proc."""
+    """Return the process ids of the masters that serve a release now, by environment."""
     found: dict[str, list[int]] = {}
+    for pid, where, session in _processes():
+        # The master leads the session that the service was started in; its workers have the same folder.
+        if pid == session and where.parent == state / "services" and where.name.startswith(f"{release}-"):
+            found.setdefault(where.name.removeprefix(f"{release}-"), []).append(pid)
+    return found
+
+
+def working_in(folder: Path) -> list[str]:
+    """Return the command lines of all processes whose working folder is below a folder."""
+    pids = [pid for pid, where, _ in _processes() if where.is_relative_to(folder)]
+    return [Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace") for pid in pids]
+
+
+def _processes() -> Iterator[tuple[int, Path, int]]:
+    """Yield process id, working folder and session of every process that still runs."""
     for process in Path("/proc").glob("[0-9]*"):
         try:
             where = Path(os.readlink(process / "cwd"))
             fields = (process / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
-        # The master leads the session that the service was started in; its workers have the same folder.
-        leads = fields[0] != "Z" and fields[3] == process.name
-        if leads and where.parent == state / "services" and where.name.startswith(f"{release}-"):
-            found.setdefault(where.name.removeprefix(f"{release}-"), []).append(int(process.name))
-    return found
+        if fields[0] not in "ZX":
+            yield int(process.name), where, int(fields[3])
 
 
 # --- the ledger
