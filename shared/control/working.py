@@ -48,7 +48,10 @@ class Working(Struct, frozen=True):
         order = Order(standing, order.release, turn_now)
         try:
             turn = await self._turn(known, standing)
-            found = await LOOKS[standing](turn)
+            look = LOOKS.get(standing)
+            if look is None:
+                raise Unavailable(f"this version of the app does not know the step {standing}; deploy one that does")
+            found = await look(turn)
             match found:
                 case Ended(facts=outcome):
                     return await self._ended(stream, known, outcome)

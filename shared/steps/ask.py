@@ -23,9 +23,11 @@ async def look(turn: Turn) -> Found:
         quorum=turn.project.quorum,
         expires=int(turn.now.timestamp() + turn.project.policy.answer_days * 86400),
     )
+    # Stored before anybody is asked: a digest that is in the ledger always leads to its evidence.
+    if asked is None:
+        await turn.outside.artifacts.put(sealed)
 
     async def ask() -> tuple[str, ...]:
-        await turn.outside.artifacts.put(sealed)
         for approver in question.approvers:
             await _tell(turn, question, approver)
         opened = turn.release

@@ -1,6 +1,6 @@
 """What a step sees, and what its look may find.
 
-A look reads and never writes; what it wants made, it hands back as an act.
+A look writes nothing but artifacts, which are named by what is in them; what it wants made, it hands back as an act.
 """
 
 import json
