@@ -94,7 +94,7 @@ def slots(state: Path, release: str) -> list[str]:
 def services(state: Path, release: str) -> dict[str, list[int]]:
     """Return the process ids of the masters that serve a release now, by environment."""
     found: dict[str, list[int]] = {}
-    for pid, where, session in _processes():
+    for pid, where, session, _ in _processes():
         # The master leads the session that the service was started in; its workers have the same folder.
         if pid == session and where.parent == state / "services" and where.name.startswith(f"{release}-"):
             found.setdefault(where.name.removeprefix(f"{release}-"), []).append(pid)
@@ -103,20 +103,20 @@ def services(state: Path, release: str) -> dict[str, list[int]]:
 
 def working_in(folder: Path) -> list[str]:
     """Return the command lines of all processes whose working folder is below a folder."""
-    pids = [pid for pid, where, _ in _processes() if where.is_relative_to(folder)]
-    return [Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace") for pid in pids]
+    return [command for _, where, _, command in _processes() if where.is_relative_to(folder)]
 
 
-def _processes() -> Iterator[tuple[int, Path, int]]:
-    """Yield process id, working folder and session of every process that still runs."""
+def _processes() -> Iterator[tuple[int, Path, int, str]]:
+    """Yield process id, working folder, session and command line of every process that still runs."""
     for process in Path("/proc").glob("[0-9]*"):
         try:
             where = Path(os.readlink(process / "cwd"))
             fields = (process / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+            command = (process / "cmdline").read_text("utf-8", "replace").replace("\0", " ").strip()
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
         if fields[0] not in "ZX":
-            yield int(process.name), where, int(fields[3])
+            yield int(process.name), where, int(fields[3]), command
 
 
 # --- the ledger
