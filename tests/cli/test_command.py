@@ -51,7 +51,7 @@ def test_status_shows_one_row_a_project_and_the_next_command(stack: stand_in.Sta
     ]
     held = {"by": "bo@x", "reason": "rollback after v4", "at": "2026-01-02T09:12:00"}
     production = {"project": "flights", "environment": "production", "live": live, "held": held, "waiting": waiting}
-    staging = {"project": "flights", "environment": "staging", "live": None, "held": None, "waiting": []}
+    staging = {"project": "flights", "environment": "staging", "live": tried, "held": None, "waiting": []}
     stack.answer(
         "GET", "environments", {"environments": [{"project": "flights", **one} for one in (staging, production)]}
     )
@@ -59,7 +59,8 @@ def test_status_shows_one_row_a_project_and_the_next_command(stack: stand_in.Sta
     said = signalbox("status")
     assert said.code == 0
     row = next(line for line in said.out.splitlines() if "flights" in line)
-    assert "v3 calm-ibis" in row
+    assert "v3 calm-ibis (" in row
+    assert "v4 quick-otter  " in row
     assert "HELD production" in row
     assert "quick-otter: ana@, 1 of 2" in said.out
     assert "show quiet-heron" in said.out.splitlines()[-1]
@@ -80,6 +81,17 @@ def test_show_tells_every_step_with_its_seconds(stack: stand_in.StandIn, signalb
     assert "1.2 s" in said.out
     assert "a decision of ana" in said.out
     assert "approve quiet-heron" in said.out
+
+
+def test_a_digest_is_whole_on_a_narrow_terminal(
+    stack: stand_in.StandIn, signalbox: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = "sha256:" + "a" * 64
+    stack.answer("GET", "releases/quiet-heron", stand_in.view(digests={"model": model}, reason="because " * 30))
+    monkeypatch.setattr("tools.cli.app.console.width", 60)
+    lines = signalbox("show", "quiet-heron").out.splitlines()
+    assert f"  model      {model}" in lines
+    assert "  reason     " + "because " * 30 in lines
 
 
 def test_a_number_of_a_project_is_a_name_too(stack: stand_in.StandIn, signalbox: Any) -> None:

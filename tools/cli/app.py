@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console, Group
+from rich.console import Console
 from rich.text import Text
 
 from tools.cli import doctor as doctors
@@ -50,7 +50,9 @@ def tell(answer: Any, shown: Any, as_json: bool, following: str = "") -> None:
     if as_json:
         sys.stdout.write(json.dumps(answer, indent=2, ensure_ascii=False) + "\n")
         return
-    console.print(shown, soft_wrap=isinstance(shown, str), markup=False)
+    for part in shown if isinstance(shown, list) else [shown]:
+        # A digest that is cut or broken over two lines cannot be copied.
+        console.print(part, soft_wrap=isinstance(part, str | Text), markup=False)
     if following:
         console.print(Text(f"\nNext: {following}"), soft_wrap=True)
 
@@ -117,7 +119,7 @@ def status(state: State = None, json: Json = False) -> None:
     shown += [Text(rows.under_way(view)) for view in going]
     newest = (going or releases)[:1]
     following = f"{command()} show {newest[0]['alias']}" if newest else "git push to a project's repository"
-    tell({"environments": environments, "releases": releases}, Group(*shown), json, following)
+    tell({"environments": environments, "releases": releases}, shown, json, following)
 
 
 @app.command()

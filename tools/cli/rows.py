@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
@@ -70,15 +69,15 @@ def first_line(message: str) -> str:
     return f'"{message.strip().splitlines()[0]}"' if message.strip() else ""
 
 
-def release(view: View) -> Group:
-    """Return everything one look at a release shows."""
+def release(view: View) -> list[Any]:
+    """Return everything one look at a release shows, part by part."""
     parts: list[Any] = [heading(view), Text(), steps(view), Text()]
     if view["state"] == "open":
         parts.append(Text(f"  waits for  {view['waits_for']}"))
-    told = {name: view[name] for name in ("reason", "advice")} | dict(view["digests"]) | {"live at": view["address"]}
-    # A digest that is broken over two lines cannot be copied.
-    parts += [Text(f"  {name:<10} {value}", overflow="ignore", no_wrap=True) for name, value in told.items() if value]
-    return Group(*parts)
+    told = {"reason": view["reason"], "advice": view["advice"], **view["digests"], "live at": view["address"]}
+    shown = {step["sentence"] for step in view["steps"]}
+    parts += [Text(f"  {name:<10} {value}") for name, value in told.items() if value and value not in shown]
+    return parts
 
 
 def ago(moment: str, now: datetime | None = None) -> str:
@@ -99,7 +98,8 @@ def live(environment: View | None) -> str:
     if not environment or not environment["live"]:
         return "-"
     now = environment["live"]
-    return f"v{now['version']} {now['alias']} ({ago(str(now['since']))})"
+    since = f" ({ago(str(now['since']))})" if now.get("since") else ""
+    return f"v{now['version']} {now['alias']}{since}"
 
 
 def waits(one: View) -> str:
@@ -126,11 +126,3 @@ def glance(environments: list[View]) -> Table:
             project, live(of.get("staging")), live(of.get("production")), "\n".join([*held, *waiting.values()])
         )
     return table
-
-
-def plain(item: Any, width: int = 400) -> str:
-    """Return what would be shown, as text without colour: for pipes and for tests."""
-    console = Console(width=width, no_color=True, record=False, force_terminal=False)
-    with console.capture() as captured:
-        console.print(item)
-    return "\n".join(row.rstrip() for row in captured.get().splitlines())
