@@ -49,6 +49,7 @@ def test_status_shows_one_row_a_project_and_the_next_command(stack: stand_in.Sta
     waiting = [
         {"release": "w", "alias": "quick-otter", "approvers": ["ana@x", "bo@x"], "missing": ["ana@x"], "quorum": 2}
     ]
+    tried = {"release": "w", "alias": "quick-otter", "version": 4}
     held = {"by": "bo@x", "reason": "rollback after v4", "at": "2026-01-02T09:12:00"}
     production = {"project": "flights", "environment": "production", "live": live, "held": held, "waiting": waiting}
     staging = {"project": "flights", "environment": "staging", "live": tried, "held": None, "waiting": []}
