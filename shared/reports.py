@@ -43,14 +43,19 @@ def release(state: State, address: str) -> dict[str, Any]:
         "state": how,
         "standing": line.standing(state),
         "waits_for": line.waiting_for(state),
-        "reason": state.ended.reason if state.ended else "",
-        "advice": state.ended.advice if state.ended else "",
+        **_why(state),
         "round": state.round,
         "version": version.number if isinstance(version, facts.VersionAdopted) else None,
         "steps": [_step(state, step) for step in opened.line],
         "digests": _digests(state),
         "address": address if how == "live" else "",
     }
+
+
+def _why(state: State) -> dict[str, str]:
+    if state.ended is not None:
+        return {"reason": state.ended.reason, "advice": state.ended.advice}
+    return {"reason": state.parked.reason, "advice": words.PARKED} if state.parked else {"reason": "", "advice": ""}
 
 
 def _step(state: State, step: str) -> dict[str, Any]:
