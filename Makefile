@@ -1,7 +1,7 @@
 # Every target prepares what it needs: `make demo` and `make test` work on a fresh machine with python3, git and make.
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help setup demo prove test check up bench lock clean
+.PHONY: help setup demo prove unit test check up bench lock clean
 
 # Children start in 3 s with compiled bytecode and in 14 s without.
 unexport PYTHONDONTWRITEBYTECODE
@@ -10,6 +10,9 @@ PYTHON ?= python3
 PY := .venv/bin/python
 UV := .venv/bin/uv
 STATE ?= .demo
+PURE := tests/release tests/sources
+# Real hosts, jobs, images and services, each in processes of its own.
+PROCESSES := tests/local_host tests/local_backend tests/jobs
 
 help: ## what can be made
 	@sed -n 's/^\([a-z][a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -25,9 +28,13 @@ demo: .venv/ready ## a git push to an approved model in production; YES=1 answer
 prove: .venv/ready ## what the line promises, shown on the real stack and counted in its stores; PROOFS="image events storm crash refusals"
 	@$(PY) -m tools.prove $(PROOFS)
 
-test: .venv/ready ## every test; shared/release and shared/sources must be covered wholly
-	$(PY) -m coverage run --rcfile=tests/coverage.ini -m pytest
+unit: .venv/ready ## the tests that start no stack; shared/release and shared/sources must be covered wholly
+	$(PY) -m coverage run --rcfile=tests/coverage.ini -m pytest --junitxml=.reports/pure.xml $(PURE)
 	$(PY) -m coverage report --rcfile=tests/coverage.ini
+	$(PY) -m pytest --junitxml=.reports/unit.xml --ignore=tests/release --ignore=tests/sources $(PROCESSES:%=--ignore=%) tests
+
+test: unit ## every test
+	$(PY) -m pytest --junitxml=.reports/processes.xml $(PROCESSES)
 
 check: .venv/ready .venv/check/ready ## lint, format, types, the house rules, generated docs in step
 	.venv/check/bin/ruff check .
@@ -48,7 +55,7 @@ lock: .venv/ready ## the three hashed locks, anew from what they serve
 	$(UV) pip compile -q --universal --generate-hashes --no-header tools/check.in -o tools/check.txt
 
 clean: ## the state of stacks on this machine (.signalbox, .demo, .prove) and every cache; .venv stays
-	rm -rf .signalbox .demo .prove .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .signalbox .demo .prove .reports .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
 # uv installs everything and is itself in the lock, so pip fetches exactly that one, by its hashes.

@@ -1,6 +1,6 @@
 """Fail when a test was skipped for a reason that nobody allowed.
 
-`python -m tools.skips REPORT.xml ALLOWED.txt`; the report is pytest's junit XML.
+`python -m tools.skips ALLOWED.txt REPORT.xml...`; the reports are pytest's junit XML.
 """
 
 import sys
@@ -19,9 +19,9 @@ def not_allowed(report: Path, allowed: Path) -> list[str]:
     ]
 
 
-def main(report: str, allowed: str) -> int:
+def main(allowed: str, *reports: str) -> int:
     """Print what was skipped without leave; 1 if anything was."""
-    found = not_allowed(Path(report), Path(allowed))
+    found = [line for report in reports for line in not_allowed(Path(report), Path(allowed))]
     for line in found:
         print(line)
     if found:
@@ -30,4 +30,4 @@ def main(report: str, allowed: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:3]))
+    sys.exit(main(*sys.argv[1:]))

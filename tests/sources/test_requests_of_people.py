@@ -17,9 +17,9 @@ from shared.errors import (
     SignalboxError,
     TooLarge,
 )
-from shared.release.notices import CancelAsked, DecisionGiven, EnvironmentAsked, OpenAsked
+from shared.release.notices import CancelAsked, DecisionGiven, EnvironmentAsked, OpenAsked, ResumeAsked
 from shared.release.tokens import Grant, sign, verify
-from shared.sources.people import cancel_request, decision, environment_request, open_request, viewer
+from shared.sources.people import cancel_request, decision, environment_request, open_request, resume_request, viewer
 
 KEY, NOW = b"0123456789abcdef0123456789abcdef", 1_772_000_000
 RELEASE, OTHER = "7c21aa90bb41cc52dd63", "0000000000000000dead"
@@ -304,6 +304,13 @@ def test_a_cancellation_has_a_person_and_a_reason():
         cancel_request(RELEASE, {}, body(reason="wrong data"))
 
 
+def test_a_parked_release_is_resumed_by_a_person_for_a_reason():
+    asked = resume_request(RELEASE, {}, body(reason="the machine is back", by="bo@example.org"))
+    assert asked == ResumeAsked(RELEASE, "bo@example.org", "the machine is back")
+    with pytest.raises(NotUnderstood, match="The fields are reason, by"):
+        resume_request(RELEASE, {}, body(by="bo@example.org"))
+
+
 @pytest.mark.parametrize(("action", "to"), [("rollback", "v3"), ("rollback", ""), ("hold", ""), ("lift", "")])
 def test_an_environment_is_rolled_back_held_and_lifted(action: str, to: str):
     asked = environment_request("diabetes", "production", {}, body(action=action, reason="r", by="bo", to=to))
@@ -335,6 +342,7 @@ def test_whatever_is_sent_is_a_request_or_an_answer_below_500(content: bytes, he
         lambda: decision(KEY, NOW, RELEASE, {}, BEARER | headers, content),
         lambda: open_request(ON_DEMAND | headers, content),
         lambda: cancel_request(RELEASE, headers, content),
+        lambda: resume_request(RELEASE, headers, content),
         lambda: environment_request("diabetes", "production", headers, content),
     ):
         status = 200

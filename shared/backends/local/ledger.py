@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from shared.backends.local.durable import locked
 from shared.errors import Conflict, Unavailable
+
+OPENING_SECONDS = 30.0
 
 SCHEMA = """
 create table if not exists rows (stream text, start integer, bytes blob not null, primary key (stream, start))
@@ -98,9 +101,11 @@ class SqliteLedger:
 def _connect(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     connection = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
-    connection.execute("pragma journal_mode = wal")
+    # Two processes that open a new file at once: SQLite does not wait for the switch to WAL, it says "locked".
+    with locked(path.with_suffix(".opening"), OPENING_SECONDS):
+        connection.execute("pragma journal_mode = wal")
+        connection.executescript(SCHEMA)
     connection.execute("pragma synchronous = full")
-    connection.executescript(SCHEMA)
     path.chmod(0o600)
     return connection
 
