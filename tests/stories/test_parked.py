@@ -1,8 +1,7 @@
 """What people see of a release that waits for them because a step used up its attempts."""
 
-from world import World
-
 from shared import reports
+from tests.world import World
 
 
 def test_a_parked_release_says_why_and_what_to_do() -> None:
