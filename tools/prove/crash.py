@@ -1,5 +1,6 @@
 """crash: kill -9 at every step and of everything; started again it goes to production, and all exists once."""
 
+import random
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -15,55 +16,90 @@ from tools.prove import counts, stores
 from tools.prove.ground import Ground, asks, state_of
 from tools.prove.telling import Telling, Unproven
 
-WHOLE, PART = "table = read(arguments.data)\n", "table = read(arguments.data).head(30)\n"
+# Each is surely better than the one before, so that each goes all the way.
+FEW, MORE, ALL = (f"table = read(arguments.data){some}\n" for some in (".head(12)", ".head(40)", ""))
+MOMENTS = 14
+SEED = 7
 
 
 def prove(root: Path, telling: Telling) -> None:
-    """One release that loses its host and topic at every step, and a better one that loses every process."""
+    """One release that loses its host and topic at every step, and two better ones that lose every process."""
     ground = Ground(root, "crash", telling)
     try:
         ground.up()
         ground.bring_data()
         telling.say("the host, the topic and their supervisor are killed; jobs and services outlive them:")
-        ground.change("train.py", WHOLE, PART)
-        first = ground.push(place.commit(ground.at.working, "Train on a few rows"))["release"]
-        killed = _line(ground, first, _kill)
-        telling.claim("killed at four steps or more", len(killed) >= 4, ", ".join(killed))
-        counts.once(ground, first)
+        first = _pushed(ground, ALL, FEW, "Train on very few rows")
+        _everywhere(ground, first, _kill)
         telling.say("everything is killed, with runners, scripts, builders and gunicorn:")
-        ground.change("train.py", PART, WHOLE)
-        second = ground.push(place.commit(ground.at.working, "Train on all rows"))["release"]
-        killed = _line(ground, second, _kill_all)
-        telling.claim("killed at four steps or more", len(killed) >= 4, ", ".join(killed))
-        counts.once(ground, second)
-        _serving(ground, first, second)
+        second = _pushed(ground, FEW, MORE, "Train on some rows")
+        _everywhere(ground, second, _kill_all)
+        telling.say(f"everything is killed at {MOMENTS} moments drawn by seed {SEED}:")
+        third = _pushed(ground, MORE, ALL, "Train on all rows")
+        _whenever(ground, third)
+        counts.once(ground, third)
+        _serving(ground, [first, second, third])
         counts.chained(ground)
     finally:
         ground.down()
 
 
-def _line(ground: Ground, release: str, kill: Callable[[Ground], str]) -> list[str]:
+def _pushed(ground: Ground, old: str, new: str, message: str) -> str:
+    ground.change("train.py", old, new)
+    return str(ground.push(place.commit(ground.at.working, message))["release"])
+
+
+def _everywhere(ground: Ground, release: str, kill: Callable[[Ground], str]) -> None:
     """Follow a release to production; at each step it is seen at, kill and start again."""
     killed: list[str] = []
-    approved = False
-    while True:
-        step = _next(ground, release, killed)
-        if step is None:
-            break
+    while (step := _next(ground, release, killed)) is not None:
         seen = "while it waits for people" if step == "ask" else "while it runs"
         if step != "ask":
             ground.wait(f"{step} to be at work", partial(_at_work, ground, release, step), 60.0)
-        told = kill(ground)
-        began = time.monotonic()
-        ground.up()
+        ground.telling.say(f"kill -9 at {step}, {seen}: {_and_up(ground, kill)}")
         killed.append(step)
-        ground.telling.say(f"kill -9 at {step}, {seen}: {told}; up again after {time.monotonic() - began:.1f} s")
-        if step == "ask" and not approved:
+        if step == "ask":
+            ground.telling.say(ground.approve(release))
+    _went_live(ground, release)
+    ground.telling.claim("killed at four steps or more", len(killed) >= 4, ", ".join(killed))
+    counts.once(ground, release)
+
+
+def _whenever(ground: Ground, release: str) -> None:
+    """Kill everything at moments that nobody chose; approve once people are asked."""
+    draw = random.Random(SEED)
+    approved = False
+    for _ in range(MOMENTS):
+        time.sleep(draw.uniform(0.2, 9.0))
+        view = ground.view(release)
+        if asks(view) and not approved:
             ground.telling.say(ground.approve(release))
             approved = True
+        ground.telling.say(f"kill -9 at {view['standing'] or view['state']}: {_and_up(ground, _kill_all)}")
+        _resumed(ground, release)
+    if not approved:
+        ground.telling.say(ground.approve(release))
+    _went_live(ground, release)
+
+
+def _resumed(ground: Ground, release: str) -> None:
+    """Let a release go on that was parked: five attempts at one thing were killed, and a person knows why."""
+    view = ground.view(release)
+    if view["state"] == "parked":
+        ground.telling.say(f"parked: {view['reason']}")
+        told = ground.reach.post(f"releases/{release}/resume", {"by": "dee", "reason": "the power is back"})
+        ground.telling.claim("a person lets it go on", told["state"] == "open", f"at {told['step']}")
+
+
+def _and_up(ground: Ground, kill: Callable[[Ground], str]) -> str:
+    told, began = kill(ground), time.monotonic()
+    ground.up()
+    return f"{told}; up again after {time.monotonic() - began:.1f} s"
+
+
+def _went_live(ground: Ground, release: str) -> None:
     view = ground.ended(release, "live")
     ground.telling.claim("it went on to production", view["state"] == "live", f"{view['alias']} v{view['version']}")
-    return killed
 
 
 def _next(ground: Ground, release: str, killed: list[str]) -> str | None:
@@ -122,13 +158,12 @@ def _ours(state: Path) -> Iterator[Identity]:
             yield started.who
 
 
-def _serving(ground: Ground, first: str, second: str) -> None:
-    """Claim that production answers from the newer release and the older one is kept for a roll back."""
-    masters = {where: len(pids) for where, pids in stores.services(ground.state, first).items()}
-    ground.telling.equal("the older release keeps its slot", masters, {"production": 1})
-    view = ground.view(second)
+def _serving(ground: Ground, releases: list[str]) -> None:
+    """Claim that production answers from the newest, and that only the one before it is kept for a roll back."""
+    masters = [{where: len(pids) for where, pids in stores.services(ground.state, one).items()} for one in releases]
+    ground.telling.equal("services of the three releases", masters, [{}, {"production": 1}, {"production": 1}])
     live = ground.reach.get(f"environments/{ground.project}")["environments"]
     seen = next(one["live"] for one in live if one["environment"] == "production")
-    ok = seen["release"] == second and seen["seen"]
-    measured = f"{view['address']}, generation {seen['generation']}"
-    ground.telling.claim("the stable address answers from the newer one", ok, measured)
+    ok = seen["release"] == releases[-1] and seen["seen"]
+    measured = f"{seen['address']}, generation {seen['generation']}"
+    ground.telling.claim("the stable address answers from the newest", ok, measured)

@@ -112,11 +112,12 @@ class Ground:
 
     def opened(self, commit: str) -> View:
         """Wait for the release of a commit."""
-        return self.wait(
+        found: View = self.wait(
             f"a release of {commit[:7]}",
             lambda: next((one for one in self.releases() if one["commit"] == commit), None),
             60.0,
         )
+        return found
 
     def approve(self, release: str, reason: str = "shown to be better") -> str:
         """Approve as the approver, by the link of the mail."""
@@ -145,7 +146,8 @@ class Ground:
                 raise Unproven(f"waited for {what}, but it is {view['state']}: {view['reason']} {view['advice']}")
             return None
 
-        return self.wait(what, look, seconds)
+        found: View = self.wait(what, look, seconds)
+        return found
 
     def ended(self, release: str, how: str = "", seconds: float = LONG) -> View:
         """Wait until a release has ended, as `how` if given."""

@@ -49,4 +49,4 @@ def _past_one_that_hangs(ground: Ground) -> str:
     ground.wait("its run to end", lambda: stores.runs(ground.state, hangs)[run] != "running", 30.0)
     ground.telling.equal("its run", stores.runs(ground.state, hangs)[run], "cancelled")
     ground.telling.equal("processes it left", stores.working_in(ground.state / "jobs" / run), [])
-    return good
+    return str(good)

@@ -79,7 +79,7 @@ def _pushes(ground: Ground) -> str:
     numbered = [one for one in streams[f"project/{ground.project}"].facts if isinstance(one, facts.ReleaseNumbered)]
     opened = [one for one in streams[f"release/{release}"].facts if isinstance(one, facts.ReleaseOpened)]
     ground.telling.equal("numbers given, releases opened", (len(numbered), len(opened)), (1, 1))
-    return release
+    return str(release)
 
 
 # --- every event twice, newest first
