@@ -5,8 +5,8 @@ from msgspec import Struct
 from shared.answers import Order
 from shared.errors import Unavailable
 from shared.ports import Outside
-from shared.release import facts, state
-from shared.release.ids import slot_name
+from shared.release import facts, line, state
+from shared.release.ids import run_name, slot_name
 from shared.streams import Streams, environment_stream, project_stream, release_stream
 
 
@@ -22,9 +22,10 @@ class Closing(Struct, frozen=True):
         if known.opened is None or known.ended is None:
             return []
         project = known.opened.project
-        for made in known.submitted.values():
-            if made.step in ("check", "train", "evaluate", "certify", "try", "promote"):
-                await self.outside.jobs.cancel(made.name)
+        # By their computed names: a job may have been started by a worker that died before it said so.
+        for step in line.JOBS:
+            for turn in range(1, line.round_of(known, step) + 1):
+                await self.outside.jobs.cancel(run_name(release, step, turn))
         await self._vacate(project, "staging", slot_name(release, "staging"))
         await self._keep_two(project, release)
         closed = facts.ReleaseClosed(release, known.ended.how)

@@ -30,7 +30,7 @@ class Deciding(Struct, frozen=True):
             if before is not None and before.decision != given.decision:
                 raise Conflict(f"{given.approver} decided already: {before.decision} ({before.reason})")
             if before is None:
-                self._may_decide(known, asked, given)
+                self._may_decide(known, asked, given, turn)
                 fact = facts.Decided(turn, given.approver, given.decision, given.reason, given.evidence)
                 state.learn(known, fact)
                 try:
@@ -39,16 +39,18 @@ class Deciding(Struct, frozen=True):
                     continue
             return Answer(200, _told(known, given, asked, turn), tuple(again(known)))
 
-    def _may_decide(self, known: state.State, asked: facts.Asked, given: DecisionGiven) -> None:
+    def _may_decide(self, known: state.State, asked: facts.Asked, given: DecisionGiven, turn: int) -> None:
         if known.ended is not None:
             raise Conflict(f"the release ended already as {known.ended.how}: {known.ended.reason}")
         if line.standing(known) != "ask":
             raise Conflict("this was decided already; the release is on its way")
+        if settled := _settled(known, asked, turn):
+            raise Conflict(f"this was decided already: {settled}")
         if given.approver not in asked.approvers:
             raise NotAllowed(f"{given.approver} was not asked about this release")
         entry = self.outside.projects.get(known.release.project)
-        authors = {known.release.by, known.code.email if known.code else ""}
-        if given.decision == "approve" and given.approver in authors and not (entry and entry.self_approval):
+        authors = {known.release.by.casefold(), known.code.email.casefold() if known.code else ""}
+        if given.decision == "approve" and given.approver.casefold() in authors and not (entry and entry.self_approval):
             raise NotAllowed(f"{given.approver} made this change, and somebody else must approve it")
         if self.outside.clock().timestamp() >= asked.expires:
             raise Conflict("the time to answer is over; open a new release of the same commit")
@@ -141,6 +143,16 @@ def _question(known: state.State, given: DecisionGiven) -> tuple[int, facts.Aske
     raise Conflict("this is not the evidence that was asked about; open the newest link")
 
 
+def _settled(known: state.State, asked: facts.Asked, turn: int) -> str:
+    """Say by whom this was decided before the release was looked at again; nothing while it is open."""
+    given = known.decided.get(turn, {}).values()
+    rejected = [who.approver for who in given if who.decision == "reject"]
+    agreed = [who.approver for who in given if who.decision == "approve"]
+    if rejected:
+        return f"{rejected[0]} rejected it"
+    return f"{', '.join(agreed)} approved it" if len(agreed) >= asked.quorum else ""
+
+
 def _told(known: state.State, given: DecisionGiven, asked: facts.Asked, turn: int) -> dict[str, Any]:
     agreed = [who.approver for who in known.decided.get(turn, {}).values() if who.decision == "approve"]
     missing = max(asked.quorum - len(agreed), 0)
@@ -161,6 +173,9 @@ def _governed(now: environment.EnvironmentState, asked: EnvironmentAsked) -> lis
         return [facts.Lifted(asked.by, asked.reason)] if now.held else []
     if now.live is None:
         raise Conflict(f"nothing is live in {asked.environment} of {asked.project}")
+    if not asked.to and now.held and now.live.why == "rolled back":
+        # A repeat, its answer lost or its button pressed twice: going further back names where to.
+        return []
     old = now.ever_live(asked.to) if asked.to else now.before
     if old is None:
         raise Conflict(f"{asked.to or 'an older release'} was never live in {asked.environment} of {asked.project}")

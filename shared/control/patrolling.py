@@ -1,6 +1,7 @@
 """The patrol: the same loop with no notice, over the open marks; losing every event costs minutes, not releases."""
 
 import logging
+from collections.abc import Awaitable
 
 from msgspec import Struct
 
@@ -27,12 +28,12 @@ class Patrolling(Struct, frozen=True):
         orders: list[Order] = []
         marks = await self.outside.ledger.marks("open/")
         for name, content in marks:
-            orders += await self._open(name.removeprefix("open/"), content)
+            orders += await _looked(name, self._open(name.removeprefix("open/"), content))
         marked = {name.removeprefix("open/") for name, _ in marks}
         for name in self.outside.projects:
-            orders += await self._unmarked(name, marked)
-            orders += await self._head(name)
-            orders += await self._address(name)
+            orders += await _looked(name, self._unmarked(name, marked))
+            orders += await _looked(name, self._head(name))
+            orders += await _looked(name, self._address(name))
         return orders
 
     async def _open(self, release: str, content: bytes) -> list[Order]:
@@ -68,11 +69,7 @@ class Patrolling(Struct, frozen=True):
         """Compare the branch head with what was taken in: a git host never sends a lost push again."""
         entry = self.outside.projects[name]
         known = await self.streams.project(name)
-        try:
-            tip = await self.outside.repository.tip(entry.repository, entry.branch)
-        except SignalboxError as error:
-            log.warning("project=%r patrol cannot ask the repository: error=%r", name, error)
-            return []
+        tip = await self.outside.repository.tip(entry.repository, entry.branch)
         if tip is None or any(numbered.commit == tip for numbered in known.numbered.values()):
             return []
         if not known.data and entry.data is not None:
@@ -98,6 +95,15 @@ class Patrolling(Struct, frozen=True):
         What is parked is parked by the attempts it used up, never by an outside service that was away for minutes.
         """
         log.error("release=%r step=%r its order failed at every delivery; the patrol orders it again", *_names(order))
+
+
+async def _looked(about: str, look: Awaitable[list[Order]]) -> list[Order]:
+    """Return what one look finds; one that fails is made again in a minute, and keeps nobody else from theirs."""
+    try:
+        return await look
+    except SignalboxError as error:
+        log.warning("about=%r the patrol cannot look at it: error=%r", about, error)
+        return []
 
 
 def _names(order: Order) -> tuple[str, str]:

@@ -47,7 +47,7 @@ class Reading(Struct, frozen=True):
         return [self._known(stream) for stream in streams if stream.records]
 
     async def _named(self, name: str) -> str:
-        numbered = re.fullmatch(r"([a-z][a-z0-9-]*)(#|@v)(\d+)", name)
+        numbered = re.fullmatch(r"([a-z][a-z0-9-]*)(#|@v)(\d{1,9})", name)
         candidates = await self.releases(numbered[1] if numbered else "")
         meant = [known for known in candidates if _means(known.state, name, numbered)]
         if len(meant) > 1:
@@ -95,6 +95,8 @@ class Reading(Struct, frozen=True):
 
     async def log(self, name: str, step: str) -> str:
         """Return the log of the job of a step, of its present round."""
+        if step not in line.JOBS:
+            raise NotFound(f"there is no log of {step[:40]!r}; there is one of {', '.join(line.JOBS)}")
         known = (await self.release(name)).state
         job = ids.run_name(known.release.release, step, line.round_of(known, step))
         return await self.outside.jobs.log(job)

@@ -89,7 +89,7 @@ class Triggers(Struct, frozen=True):
             reason = f"data arrived: {subject} ({notice.size} bytes)"
             new = await self._again(name, known, "", "data", "", reason)
             if new is None:
-                waits = f"{reason}; no commit of {name} has passed check yet, so it waits for a push"
+                waits = f"{reason}; no commit of {name} has come in yet, so it waits for a push"
                 recorded.append(await self._record(name, "data", subject, waits, ""))
             else:
                 await self._opened(name, "data", subject, "", new)
@@ -112,7 +112,7 @@ class Triggers(Struct, frozen=True):
             reason = f"drift seen by {notice.monitor}: {notice.about}"
             new = await self._again(name, known, f"drift {notice.monitor} {notice.window}", "drift", "", reason)
             if new is None:
-                waits = f"{reason}; no commit of {name} has passed check yet"
+                waits = f"{reason}; no commit of {name} has come in yet"
                 recorded.append(await self._record(name, "drift", notice.monitor, waits, notice.window))
             else:
                 await self._opened(name, "drift", notice.monitor, notice.window, new)
@@ -126,17 +126,17 @@ class Triggers(Struct, frozen=True):
         state = await self.streams.project(notice.project)
         new = await self._again(notice.project, state, f"person {notice.key}", "person", notice.by, notice.reason)
         if new is None:
-            raise Conflict(f"no commit of {notice.project} has passed check yet; push one first")
+            raise Conflict(f"no commit of {notice.project} has come in yet; push one first")
         await self._opened(notice.project, "person", notice.by, notice.key, new)
         return [new], []
 
     async def _again(
         self, name: str, known: project.ProjectState, ask: str, cause: facts.Cause, by: str, reason: str
     ) -> Opened | None:
-        """Open a release of the last commit that passed check; None when none has."""
-        if known.passed is None:
+        """Open a release of the commit that is trained again; None when there is none."""
+        if not known.commit:
             return None
-        return await self.opening.open(name, known.passed.commit, ask, cause, by, reason)
+        return await self.opening.open(name, known.commit, ask, cause, by, reason)
 
     async def _opened(self, name: str, source: str, subject: str, delivery: str, new: Opened) -> None:
         row = facts.CameIn(source, subject, "release", f"release #{new.number}", delivery, new.release)

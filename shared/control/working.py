@@ -28,15 +28,20 @@ class Working(Struct, frozen=True):
     async def work(self, order: Order, attempt: str) -> list[Order]:
         """Do the step of this order if the release stands there; return the orders that are due now."""
         async with self.locks.setdefault(order.release, asyncio.Lock()):
+            looks, named = 1, attempt
             while True:
                 try:
-                    return await self._work(order, attempt)
+                    return await self._work(order, named)
                 except Moved:
-                    continue
+                    # Each look is an attempt of its own: one that was put off before must not hide it.
+                    looks += 1
+                    named = f"{attempt}.{looks}"
 
     async def _work(self, order: Order, attempt: str) -> list[Order]:
         stream = await self.streams.read(release_stream(order.release))
         known = state.fold(stream.facts)
+        if known.opened is None:
+            return []
         if known.ended is not None:
             return [Order("close", order.release)]
         standing = line.standing(known)
@@ -116,23 +121,26 @@ class Working(Struct, frozen=True):
             await self._note(order.release, put_off)
             raise
         submitted = facts.Submitted(order.step, order.round, wanted.name, wanted.waits_for)
-        await self._note(order.release, submitted)
+        if await self._note(order.release, submitted):
+            # It was closed while this was being made: what is there now has to be stopped too.
+            return [Order("close", order.release)]
         if wanted.look_again:
             return await self._work(order, attempt)
         return [Order("ask", other, 0) for other in others]
 
-    async def _note(self, release: str, fact: facts.Submitted | facts.PutOff) -> None:
-        """Record what became of an act, unless the step's outcome was quicker than this append."""
+    async def _note(self, release: str, fact: facts.Submitted | facts.PutOff) -> bool:
+        """Record what became of an act, unless its outcome was quicker; return whether the release has ended."""
         while True:
             stream = await self.streams.read(release_stream(release))
             known = state.fold(stream.facts)
             over = known.ended is not None or (fact.step, fact.round) in known.outcomes
             if over or (isinstance(fact, facts.Submitted) and fact.name in known.submitted):
-                return
+                return known.ended is not None
             try:
-                return await self.streams.append(stream, [fact])
+                await self.streams.append(stream, [fact])
             except Moved:
                 continue
+            return False
 
     async def _failed(self, release: str, fact: facts.StepFailed) -> list[Order]:
         stream = await self.streams.read(release_stream(release))

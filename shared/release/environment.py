@@ -28,9 +28,9 @@ class EnvironmentState(Struct):
 
     @property
     def before(self) -> facts.LiveDecided | None:
-        """The newest decision for another release than the live one: what a plain roll back goes to."""
+        """The newest decision for an older release than the live one: what a plain roll back goes to."""
         live = self.live
-        return next((old for old in reversed(self.history) if live and old.release != live.release), None)
+        return next((old for old in reversed(self.history) if live and old.number < live.number), None)
 
     def ever_live(self, name: str) -> facts.LiveDecided | None:
         """Return the newest decision for a release id or a model version such as `v3`."""

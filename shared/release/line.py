@@ -41,6 +41,8 @@ LINE: tuple[Step, ...] = (
 )
 STEPS: dict[str, Step] = {step.name: step for step in LINE}
 NAMES: tuple[str, ...] = tuple(STEPS)
+JOBS: tuple[str, ...] = tuple(step.name for step in LINE if "RunCompleted" in step.waits_for)
+"""The steps that submit a job, whose log can be read."""
 
 
 def round_of(state: State, step: str) -> int:

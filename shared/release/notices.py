@@ -94,7 +94,7 @@ class DecisionGiven(Struct, frozen=True):
 
 
 class OpenAsked(Struct, frozen=True):
-    """A person wants a release now, of the last commit that passed check; `key` is the Idempotency-Key."""
+    """A person wants a release now, of the commit that is trained again; `key` is the Idempotency-Key."""
 
     project: str
     by: str

@@ -40,9 +40,15 @@ class ProjectState(Struct):
         return ids.data_version([(blob.container, blob.name, blob.size, blob.etag) for blob in self.data])
 
     @property
-    def newest(self) -> facts.ReleaseNumbered | None:
-        """The release with the highest number."""
-        return next(reversed(self.numbered.values()), None)
+    def commit(self) -> str:
+        """The commit that is trained again: the last that passed check, else the newest; empty when there is none.
+
+        One that is on no branch of the project is not counted.
+        """
+        if self.passed is not None:
+            return self.passed.commit
+        news = reversed(self.numbered.values())
+        return next((each.commit for each in news if self.closed.get(each.release) != "stale"), "")
 
 
 def before(known: Iterable[Fact], release: str) -> ProjectState:

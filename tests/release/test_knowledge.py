@@ -239,14 +239,22 @@ def test_the_data_of_a_project_is_the_newest_of_every_blob_by_name() -> None:
 
 def test_numbers_are_given_in_the_ledgers_order_and_a_repeat_takes_none() -> None:
     known = project.fold([numbered("a" * 20, 1), numbered("b" * 20, 2), numbered("a" * 20, 3)])
-    assert (known.next_number, known.newest) == (3, numbered("b" * 20, 2))
+    assert (known.next_number, list(known.numbered)) == (3, ["a" * 20, "b" * 20])
     assert known.numbered["a" * 20].number == 1
-    assert (project.fold([]).next_number, project.fold([]).newest) == (1, None)
+    assert (project.fold([]).next_number, project.fold([]).numbered) == (1, {})
 
 
 def test_the_commit_that_passed_is_that_of_the_highest_number() -> None:
     passed = [facts.CommitPassed("a" * 20, number, letter * 40) for number, letter in ((1, "a"), (3, "c"), (2, "b"))]
     assert project.fold(passed).passed == project.fold(reversed(passed)).passed == passed[1]
+
+
+def test_until_a_commit_has_passed_the_newest_that_is_on_a_branch_is_trained_again() -> None:
+    first = facts.ReleaseNumbered("a" * 20, 1, "a" * 40, "", "push")
+    second = facts.ReleaseNumbered("b" * 20, 2, "b" * 40, "", "push")
+    assert [project.fold(each).commit for each in ([], [first], [first, second])] == ["", "a" * 40, "b" * 40]
+    assert project.fold([first, second, facts.ReleaseClosed("b" * 20, "stale")]).commit == "a" * 40
+    assert project.fold([first, second, facts.CommitPassed("a" * 20, 1, "a" * 40)]).commit == "a" * 40
 
 
 def test_how_a_release_was_closed_first_stands() -> None:
@@ -275,7 +283,10 @@ def test_facts_notices_and_what_was_read_are_never_changed(kind: type[msgspec.St
 
 
 def live(generation: int, release: str, version: int = 1) -> facts.LiveDecided:
-    return facts.LiveDecided(generation, release, 1, f"{release}-production", version, "sha256:i", "ana", "promoted")
+    number = ord(release[0]) - ord("a") + 1
+    return facts.LiveDecided(
+        generation, release, number, f"{release}-production", version, "sha256:i", "ana", "promoted"
+    )
 
 
 @settings(max_examples=100, deadline=None)
@@ -296,9 +307,10 @@ def test_an_older_decision_that_comes_late_is_not_even_history() -> None:
     assert environment.fold([live(2, "b"), live(1, "a")]).history == [live(2, "b")]
 
 
-def test_a_roll_back_goes_to_the_newest_decision_for_another_release() -> None:
+def test_a_roll_back_goes_to_the_newest_decision_for_an_older_release() -> None:
     known = environment.fold([live(1, "a"), live(2, "b"), live(3, "c"), live(4, "c", 2)])
     assert known.before == live(2, "b")
+    assert environment.fold([live(1, "a"), live(2, "b"), live(3, "a")]).before is None
     assert environment.fold([live(1, "a")]).before is None
     assert environment.fold([]).before is None
     assert (environment.fold([]).live, environment.fold([]).generation) == (None, 0)
