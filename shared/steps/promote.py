@@ -37,7 +37,8 @@ async def look(turn: Turn) -> Found:
             return Pending(f"hold by {held.by}", f"the hold to be lifted ({held.reason})")
     slot = slot_name(turn.release.release, "production")
     service = await turn.outside.hosting.find(slot)
-    if service is None or service.status == "stopped":
+    # What is live and did not come back is started again: its release has not failed.
+    if service is None or service.status == "stopped" or (ours and service.status == "failed"):
         return Wanted(slot, "ModelDeployed", lambda: _deploy(turn, slot))
     if service.status == "starting":
         return Pending(slot, "ModelDeployed")

@@ -238,6 +238,16 @@ def test_a_stopped_slot_starts_again_when_it_is_deployed_again(place: Place) -> 
     assert place.up(STAGING).status == "answering"
 
 
+def test_a_slot_that_failed_starts_again_when_it_is_deployed_again(place: Place) -> None:
+    slot = f"{BAD}-staging"
+    assert place.up(slot, BAD).status == "failed"
+    status = slot_folder(place.state, slot) / "status.json"
+    first = status.stat().st_mtime_ns
+    place.deploy(slot, BAD)
+    assert place.up(slot, BAD).status == "failed"
+    assert status.stat().st_mtime_ns != first
+
+
 def test_a_service_that_was_killed_is_seen_as_stopped(place: Place) -> None:
     place.up(PRODUCTION)
     place.point(PRODUCTION, RELEASE, 1)

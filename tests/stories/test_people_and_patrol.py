@@ -9,6 +9,7 @@ import pytest
 from shared.answers import Order
 from shared.backends.memory import MemoryLedger
 from shared.errors import Conflict, NotAllowed, NotFound
+from shared.ports import Service
 from shared.release import chain, facts, line, notices
 from tests.stories.test_line import better, live_release
 from tests.world import Crash, World, commit
@@ -144,6 +145,24 @@ def test_a_commit_that_is_on_no_branch_is_not_trained_by_new_data() -> None:
     world.tell_push(commit("f"))
     world.run()
     assert world.data().body["recorded"][0].endswith("so it waits for a push")
+
+
+def test_a_live_service_that_fails_to_come_back_is_started_again_and_its_release_has_not_failed() -> None:
+    world = World(away={"address"})
+    release = world.push("a")
+    world.run()
+    world.decide(release)
+    world.run_unless_away()
+    slot = f"{release}-production"
+    world.services[slot] = Service(slot, "failed", world.services[slot].image, log="no memory")
+    world.away.clear()
+    world.patrol()
+    world.run()
+    assert (world.ended(release), world.live()) == ("live", release)
+    world.services[slot] = Service(slot, "failed", world.services[slot].image, log="no memory")
+    world.patrol()
+    world.run_unless_away()
+    assert world.services[slot].status == "answering"
 
 
 @pytest.mark.parametrize("step", ["../../keys", "package", "nothing"])

@@ -34,7 +34,7 @@ class LocalHosting:
         return await asyncio.to_thread(find, self._state, slot)
 
     async def deploy(self, slot: str, project: str, environment: str, release: str, image: str) -> None:
-        """Start the slot with this image unless it runs; `Conflict` when it is there with another image."""
+        """Start the slot with this image unless it runs, again when it failed; `Conflict` when it has another image."""
         await asyncio.to_thread(self._deploy, Slot(slot, project, environment, release, image))
 
     async def stop(self, slot: str) -> None:
@@ -117,7 +117,7 @@ def start(state: Path, folder: Path, slot: Slot) -> None:
 
     def is_gone() -> bool:
         started = read_started(folder)
-        return started is not None and started.status != "failed" and not is_alive(started.who)
+        return started is not None and not is_alive(started.who)
 
     arguments = ["-m", "shared.backends.local.starter", str(state), slot.slot]
     works.start(folder, msgspec.json.encode(slot), arguments, again=is_gone)
