@@ -1,6 +1,7 @@
 """The `signalbox` command over real HTTP, to a stack that answers as the app does."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,11 @@ from tools.cli.app import main
 from tools.cli.projects import projects_file
 
 HOUSE = Path(__file__).resolve().parents[2]
+SETTINGS = [
+    "LIVE_URL is missing: the base address",
+    "SECRET_PRICES is missing: the push secret of project prices",
+    "projects.toml, line 2: approvers is missing",
+]
 
 
 @pytest.fixture
@@ -145,6 +151,17 @@ def test_with_two_approvers_one_must_say_who_one_is(stack: stand_in.StandIn, sig
     assert stack.asked[-1].bearer == "Bearer A"
 
 
+def test_an_approver_whose_address_is_part_of_another_is_told_apart(stack: stand_in.StandIn, signalbox: Any) -> None:
+    stack.answer("GET", "releases/quiet-heron", stand_in.view())
+    stack.answer("POST", f"approvals/{stand_in.RELEASE}", {"message": "ok"})
+    stack.mail("1", "ana@example.org", "A")
+    stack.mail("2", "diana@example.org", "D")
+    assert signalbox("approve", "quiet-heron", "--reason", "better", "--as", "ana@example.org").code == 0
+    assert stack.asked[-1].bearer == "Bearer A"
+    said = signalbox("approve", "quiet-heron", "--reason", "better", "--as", "ana")
+    assert (said.code, "ana@example.org or diana@example.org" in said.err) == (1, True)
+
+
 def test_nobody_can_answer_what_nobody_was_asked(stack: stand_in.StandIn, signalbox: Any) -> None:
     stack.answer("GET", "releases/quiet-heron", stand_in.view())
     said = signalbox("approve", "quiet-heron", "--reason", "better")
@@ -174,6 +191,43 @@ def test_data_goes_where_the_operator_says(stack: stand_in.StandIn, signalbox: A
     assert said.code == 0
     assert (stack.asked[-1].body, stack.asked[-1].key) == (b"x\n1\n", "F")
     assert signalbox("data", "put", "trains", str(file)).code == 1
+
+
+def test_data_goes_where_the_file_of_the_stack_that_is_up_says(
+    stack: stand_in.StandIn, signalbox: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PROJECTS", raising=False)
+    listed, run = tmp_path / "mine.toml", json.loads((stack.state / "run.json").read_text())
+    listed.write_text('[projects.flights]\ndata = { container = "lake" }\n')
+    (stack.state / "run.json").write_text(json.dumps({**run, "projects": str(listed)}))
+    file = tmp_path / "a.csv"
+    file.write_text("x\n1\n")
+    stack.answers["PUT /data/lake/a.csv"] = (201, {"name": "a.csv", "size": 4, "etag": "e"})
+    assert signalbox("data", "put", "flights", str(file)).code == 0
+
+
+def test_the_stack_runs_the_app_of_this_checkout_wherever_it_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signalbox: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    started: list[list[str]] = []
+
+    def instead(path: str, arguments: list[str]) -> None:
+        started.append(arguments)
+        raise SystemExit(0)
+
+    monkeypatch.setattr(os, "execv", instead)
+    signalbox("up", "--state", str(tmp_path / "new"))
+    assert (Path(started[0][started[0].index("--app") + 1]) / "function_app.py").is_file()
+
+
+def test_a_step_that_has_no_log_is_not_sent_to_one(stack: stand_in.StandIn, signalbox: Any) -> None:
+    view = stand_in.view(state="failed", standing=None)
+    view["steps"][5] |= {"state": "failed", "log": ""}
+    stack.answer("GET", "releases/quiet-heron", view)
+    assert "logs quiet-heron" not in signalbox("show", "quiet-heron").out
+    view["steps"][5] |= {"log": f"{stand_in.RELEASE}-package-1"}
+    assert "logs quiet-heron package" in signalbox("show", "quiet-heron").out
 
 
 def test_a_secret_is_made_once_and_printed_again(stack: stand_in.StandIn, signalbox: Any) -> None:
@@ -209,14 +263,19 @@ def test_a_wrong_use_is_exit_code_2(signalbox: Any) -> None:
 
 def test_the_doctor_finds_what_is_wrong_with_a_stack(stack: stand_in.StandIn, signalbox: Any) -> None:
     stack.answers["GET /admin/host/status"] = (200, {"state": "Running"})
-    stack.answer(
-        "GET", "health", {"functions": ["on_push"], "failed": {"patrol": "no croniter"}, "settings": ["LIVE_URL"]}
-    )
+    stack.answer("GET", "health", {"functions": ["on_push"], "failed": {"patrol": "no croniter"}, "settings": SETTINGS})
     (stack.state / "subscriptions.json").write_text('[{"name": "a", "function": "on_gone", "types": []}]')
     stack.state.chmod(0o755)
     said = signalbox("doctor")
     assert said.code == 1
-    for wrong in ("chmod 700", "patrol did not load: no croniter", "LIVE_URL is missing", "on_gone: no such function"):
+    assert "missing is missing" not in said.out
+    assert ["secret PRICES" in said.out, "mend projects.toml" in said.out] == [True, True]
+    for wrong in (
+        "chmod 700",
+        "patrol did not load: no croniter",
+        "LIVE_URL is missing: the base",
+        "on_gone: no such function",
+    ):
         assert wrong in said.out
 
 

@@ -43,6 +43,8 @@ Reason = Annotated[str, typer.Option(help="Why; it is recorded.")]
 As = Annotated[str | None, typer.Option("--as", help="Which approver you are; needed when several were asked.")]
 
 console = Console(highlight=False)
+HOUSE = Path(__file__).resolve().parents[2]
+"""Where the function app stands, wherever the command is called from."""
 
 
 def tell(answer: Any, shown: Any, as_json: bool, following: str = "") -> None:
@@ -68,7 +70,7 @@ def up(
     """Start the stack of a state folder and stay with it until Ctrl-C."""
     at = find_state(state)
     listed = projects_file(at, projects)
-    arguments = ["--state", str(at), "--projects", str(listed)]
+    arguments = ["--state", str(at), "--projects", str(listed), "--app", str(HOUSE)]
     arguments += ["--host-port", str(host_port), "--grid-port", str(grid_port), *(["--json"] if json else [])]
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.execv(sys.executable, [sys.executable, "-m", "tools.local", "up", *arguments])
@@ -148,7 +150,8 @@ def after(view: rows.View) -> str:
     name = view["alias"]
     if view["state"] == "open" and view["standing"] == "ask":
         return f'{command()} approve {name} --reason "..."    or: {command()} reject {name} --reason "..."'
-    failed = [step["step"] for step in view["steps"] if step["state"] == "failed"]
+    # A step that submits no job has no log: what it said is the reason already.
+    failed = [step["step"] for step in view["steps"] if step["state"] == "failed" and step.get("log")]
     if failed:
         return f"{command()} logs {name} {failed[0]}"
     return f"{command()} show {name}" if view["state"] == "open" else f"{command()} show {name} --timeline"

@@ -134,7 +134,10 @@ def loaded(health: dict[str, Any]) -> Iterator[Finding]:
     for module, error in health.get("failed", {}).items():
         yield Finding("functions", f"{module} did not load: {error}", f"mend functions/{module}.py and start again")
     for setting in health.get("settings", []):
-        yield Finding("settings", f"{setting} is missing", f"set {setting}; local.settings.sample.json explains it")
+        name = setting.partition(" ")[0]
+        secret = f"{command()} secret {name.removeprefix('SECRET_')}    then stop the stack and start it again"
+        other = "mend projects.toml; a change is read at once" if "projects.toml" in name else f"set {name}"
+        yield Finding("settings", setting, secret if name.startswith("SECRET_") else other)
 
 
 def subscribed(state: Path, functions: list[str]) -> Iterator[Finding]:

@@ -40,8 +40,12 @@ def question(state: Path, release: str, approver: str | None) -> Asked:
     people = sorted({one.to for one in asked})
     if approver is None and len(people) > 1:
         raise Refused(f"{len(people)} people were asked ({', '.join(people)}): say who you are with --as.")
+    # A part of an address may be part of another's too, and nobody decides in another's name.
+    named = [one for one in people if approver == one] or [one for one in people if approver and approver in one]
+    if len(named) > 1:
+        raise Refused(f"{approver} may be {' or '.join(named)}: give the whole address with --as.")
     for one in asked:
-        if approver is None or approver in one.to:
+        if approver is None or one.to in named:
             return one
     who = f"{approver} was not" if approver else "Nobody was"
     raise Refused(f"{who} asked about this release yet: no mail in {state / 'outbox'} names it.")

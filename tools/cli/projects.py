@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from tools.cli.reach import Refused, command
+from tools.cli.reach import Refused, command, read_json
 
 
 def projects_file(state: Path, given: Path | None) -> Path:
@@ -27,7 +27,8 @@ def projects_file(state: Path, given: Path | None) -> Path:
 
 def data_place(state: Path, project: str) -> tuple[str, str]:
     """Return the container and the prefix of a project's data, from the operator's projects.toml."""
-    named = [Path(path) for path in (os.environ.get("PROJECTS"), state / "projects.toml", "projects.toml") if path]
+    up = read_json(state / "run.json").get("projects")
+    named = [Path(path) for path in (os.environ.get("PROJECTS"), up, state / "projects.toml", "projects.toml") if path]
     file = next((path for path in named if path.is_file()), None)
     if file is None:
         raise Refused(
