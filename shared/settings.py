@@ -69,7 +69,7 @@ def _projects(path: str, wrong: list[str]) -> Projects:
         return Projects({})
     try:
         return read_projects(Path(path).read_text())
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         wrong.append(f"PROJECTS cannot be read: {error}")
     except NotUnderstood as error:
         wrong.append(str(error))

@@ -38,18 +38,18 @@ def blob_created(event: Event) -> list[Notice]:
         raise NotUnderstood(f"The subject {shown(event.subject, 200)!r} of the event {event.id} names no blob.")
     container, name = found[1], found[2]
     blob = understood(event.data, Blob, f"The event {event.id}")
-    if reason := _why_not(name, blob):
+    if reason := _why_not(container, name, blob):
         return ignored(event, SOURCE, reason)
     etag = blob.etag.removeprefix("W/").strip('"')
     return [BlobHeard(container, name, blob.contentlength, etag, blob.sequencer)]
 
 
-def _why_not(name: str, blob: Blob) -> str:
+def _why_not(container: str, name: str, blob: Blob) -> str:
     if blob.api.lower() in NOT_WHOLE_YET:
         return f"{blob.api} comes before the content; the event that ends the writing counts"
     if blob.contentlength <= 0:
         return "an empty blob"
     # A name becomes a path where a job reads it.
-    if hidden_in(name) or not {"", ".", ".."}.isdisjoint(name.split("/")):
+    if hidden_in(container + name + blob.etag + blob.sequencer) or not {"", ".", ".."}.isdisjoint(name.split("/")):
         return "its name is no plain path: it has hidden characters, or an empty or dotted part"
     return ""

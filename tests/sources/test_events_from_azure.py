@@ -329,6 +329,15 @@ def test_a_name_that_is_no_plain_path_is_ignored(name: str):
     assert notice.reason.startswith("its name is no plain path")
 
 
+@pytest.mark.parametrize(
+    "given",
+    [{"subject": "/blobServices/default/containers/c\ud800/blobs/b"}, {"eTag": "\ud800"}, {"sequencer": "\ud800"}],
+)
+def test_a_blob_that_cannot_be_written_down_is_ignored_and_does_not_come_for_ever(given: dict[str, Any]):
+    (notice,) = blob_created(event("blob_created", **given))
+    assert notice.reason.startswith("its name is no plain path")
+
+
 @pytest.mark.parametrize("subject", ["", "containers/c/blobs/b", "/blobServices/default/containers/c/blobs/"])
 def test_a_subject_that_names_no_blob_is_not_understood(subject: str):
     with pytest.raises(NotUnderstood, match="names no blob"):

@@ -1,0 +1,40 @@
+"""What the operator set: read once, everything that is wrong named at once, and no secret repeated."""
+
+from pathlib import Path
+
+import pytest
+
+from shared import settings
+from shared.errors import Misconfigured
+
+PROJECTS = '[projects.houses]\nrepository = "file:///houses.git"\nsecrets = ["HOUSES"]\napprovers = ["ana"]\n'
+
+
+def environ(tmp_path: Path, projects: bytes, **others: str) -> dict[str, str]:
+    """Return settings that are whole but for what is given."""
+    file = tmp_path / "projects.toml"
+    file.write_bytes(projects)
+    given = {"PROJECTS": str(file), "APPROVAL_KEY": "k" * 16, "PUBLIC_URL": "http://a", "LIVE_URL": "http://b"}
+    return {**given, "STATE_DIR": str(tmp_path), "SECRET_HOUSES": "s" * 16, **others}
+
+
+def test_everything_that_is_wrong_is_named_at_once(tmp_path: Path) -> None:
+    given = environ(tmp_path, PROJECTS.encode(), SECRET_HOUSES="short", APPROVAL_KEY="", BACKEND="azure")
+    with pytest.raises(Misconfigured) as told:
+        settings.read(given)
+    for name in ("SECRET_HOUSES is shorter", "APPROVAL_KEY is missing", "BACKEND is 'azure'"):
+        assert name in str(told.value)
+
+
+def test_an_operators_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="PROJECTS cannot be read"):
+        settings.read(environ(tmp_path, b"\xff\xfe"))
+
+
+@pytest.mark.parametrize("wrong", ["repostory", "branch"])
+def test_a_password_in_an_address_is_not_repeated_by_an_error(tmp_path: Path, wrong: str) -> None:
+    line = f'{wrong} = "https://robot:hunter2@git.example.org/houses.git"'
+    text = f'[projects.houses]\n{line}\napprovers = "ana"\n'
+    with pytest.raises(Misconfigured) as told:
+        settings.read(environ(tmp_path, text.encode()))
+    assert "hunter2" not in str(told.value)
