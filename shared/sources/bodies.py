@@ -66,7 +66,8 @@ def understood(document: object, shape: type[Shape], what: str, send: str = "") 
     """Return `document` in the wanted shape; `NotUnderstood` names what, the field, and what to `send` instead."""
     try:
         return msgspec.convert(document, shape)
-    except msgspec.ValidationError as error:
+    # The Functions library hands over texts with lone surrogates, which msgspec meets with an error of Python's.
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:
         reason = shown(str(error)).replace("`$.", "`")
         raise NotUnderstood(f"{what} cannot be read: {reason}. {send}".strip()) from error
 

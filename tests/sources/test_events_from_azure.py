@@ -338,6 +338,20 @@ def test_a_blob_that_cannot_be_written_down_is_ignored_and_does_not_come_for_eve
     assert notice.reason.startswith("its name is no plain path")
 
 
+@pytest.mark.parametrize(
+    ("read", "name", "field"),
+    [
+        (model_registered, "model_registered", "ModelVersion"),
+        (image_pushed, "image_pushed", "target"),
+        (blob_created, "blob_created", "contentLength"),
+        (drift_detected, "dataset_drift", "DriftCoefficient"),
+    ],
+)
+def test_text_that_is_no_unicode_is_not_understood_and_does_not_come_for_ever(read: Any, name: str, field: str):
+    with pytest.raises(NotUnderstood):
+        read(event(name, **{field: "\ud800"}))
+
+
 @pytest.mark.parametrize("subject", ["", "containers/c/blobs/b", "/blobServices/default/containers/c/blobs/"])
 def test_a_subject_that_names_no_blob_is_not_understood(subject: str):
     with pytest.raises(NotUnderstood, match="names no blob"):
