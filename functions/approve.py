@@ -16,7 +16,8 @@ bp = func.Blueprint()
 @bp.queue_output(arg_name="orders", queue_name="steps", connection="AzureWebJobsStorage")
 async def approve(req: func.HttpRequest, orders: func.Out[typing.List[str]]) -> func.HttpResponse:  # noqa: UP006
     """An approver reads the evidence, or decides."""
-    answer = await answered(_decide(req) if req.method == "POST" else _show(req), function="approve")
+    work = _decide(req) if req.method == "POST" else _show(req)
+    answer = pages.refusing(req.headers, await answered(work, function="approve"))
     orders.set(answer.messages())
     return func.HttpResponse(
         answer.content(), status_code=answer.status, headers=answer.headers(), mimetype=answer.kind

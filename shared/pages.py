@@ -26,6 +26,13 @@ def deciding(headers: Mapping[str, str], answer: Answer) -> Answer:
     return replace(answer, body=_render("decided.html", told=answer.body), kind=HTML)
 
 
+def refusing(headers: Mapping[str, str], answer: Answer) -> Answer:
+    """Return an answer that says no: as a page for a browser; every other answer stays as it is."""
+    if answer.status < 400 or not _wants_page(headers):
+        return answer
+    return replace(answer, body=_render("refused.html", told=answer.body), kind=HTML)
+
+
 def _wants_page(headers: Mapping[str, str]) -> bool:
     return "text/html" in headers.get("accept", "")
 

@@ -104,6 +104,8 @@ class Deciding(Struct, frozen=True):
         """Roll an environment back, hold it, or lift its hold; a roll back skips waits and leaves a hold."""
         if asked.project not in self.outside.projects:
             raise NotFound(f"there is no project {asked.project} in projects.toml")
+        if asked.environment != "production":
+            raise Conflict("every release has a slot of its own in staging: hold, lift and roll back production")
         while True:
             stream = await self.streams.read(environment_stream(asked.project, asked.environment))
             new = _governed(environment.fold(stream.facts), asked)

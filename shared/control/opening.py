@@ -39,7 +39,9 @@ class Opening(Struct, frozen=True):
             stream = await self.streams.read(project_stream(name))
             known = project.fold(stream.facts)
             release = ids.release_id(name, commit, known.data_version, ask)
-            numbered = known.numbered.get(release)
+            # What was asked once is the same ask, also when new data or a newer commit came in between.
+            asked = next((each for each in known.numbered.values() if ask and each.ask == ask), None)
+            numbered = asked or known.numbered.get(release)
             if numbered is None:
                 number = known.next_number
                 numbered = facts.ReleaseNumbered(release, number, commit, known.data_version, cause, ask, by, reason)
@@ -47,7 +49,7 @@ class Opening(Struct, frozen=True):
                     await self.streams.append(stream, [numbered])
                 except Moved:
                     continue
-            return await self.start(name, project.before(stream.facts, release), numbered)
+            return await self.start(name, project.before(stream.facts, numbered.release), numbered)
 
     async def start(self, name: str, then: project.ProjectState, numbered: facts.ReleaseNumbered) -> Opened:
         """Mark and begin a release that has its number; `then` is the project as it was at that moment."""

@@ -89,6 +89,17 @@ def test_a_token_of_nobody_or_of_another_release_decides_nothing(app: App) -> No
     assert line.standing(app.world.state(release)) == "ask"
 
 
+def test_a_browser_that_is_refused_shows_a_page_and_a_program_gets_json(app: App) -> None:
+    release = asked(app)
+    form = f"token={app.token(release)}&decision=reject".encode()
+    kind = "application/x-www-form-urlencoded"
+    page = app.http(approve, "POST", form, route={"release": release}, content_type=kind, accept="text/html")
+    assert (page.status_code, page.mimetype) == (400, "text/html; charset=utf-8")
+    assert "A rejection needs a reason" in page.get_body().decode()
+    plain = app.http(approve, "POST", form, route={"release": release}, content_type=kind)
+    assert "A rejection needs a reason" in str(read(plain)["error"])
+
+
 def test_a_release_is_found_by_id_alias_number_and_version(app: App) -> None:
     release = live(app)
     alias = str(read(app.http(releases, "GET", route={"path": release}))["alias"])

@@ -165,6 +165,22 @@ def test_a_live_service_that_fails_to_come_back_is_started_again_and_its_release
     assert world.services[slot].status == "answering"
 
 
+def test_what_was_asked_once_is_the_same_release_also_when_data_came_in_between() -> None:
+    world = World()
+    live_release(world)
+    drift = notices.DriftHeard("houses-monitor", "2026-02", "rooms moved")
+    asked = notices.OpenAsked("houses", "ana@example.org", "audit", "key-1")
+    first = [world.take_in(each).body["releases"] for each in (drift, asked)]
+    world.data()
+    assert [world.take_in(each).body["releases"] for each in (drift, asked)] == first
+
+
+def test_staging_is_not_held_as_if_that_kept_anything_from_production() -> None:
+    world = World()
+    with pytest.raises(Conflict, match="production"):
+        world.take_in(notices.EnvironmentAsked("houses", "staging", "hold", "bo@example.org", "wait"))
+
+
 @pytest.mark.parametrize("step", ["../../keys", "package", "nothing"])
 def test_a_log_that_is_not_there_says_which_steps_have_one(step: str) -> None:
     world = World()

@@ -82,7 +82,8 @@ def _fetch(state: Path, blob: Blob, data: Path) -> None:
     target = trees.below(data, blob.name)
     advice = f"a release with the data as it is now opens by itself, or put {blob.name} again"
     if not source.is_file():
-        raise StepFailed(f"{blob.name} is no longer in container {blob.container}", advice)
+        gone = f"put {blob.name} again: what arrived once stays part of the data until something replaces it"
+        raise StepFailed(f"{blob.name} is no longer in container {blob.container}", gone)
     if target.exists():
         raise StepFailed(f"two blobs of this data version are called {blob.name}", "give one of them another name")
     trees.copy(source, target)
