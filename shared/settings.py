@@ -83,6 +83,7 @@ def _secrets(projects: Projects, environ: Mapping[str, str], wrong: list[str]) -
             value = environ.get(f"SECRET_{name}", "")
             if len(value) < SHORTEST_SECRET:
                 what = "is missing" if not value else f"is shorter than {SHORTEST_SECRET} characters"
-                wrong.append(f"SECRET_{name} {what}: the push secret of project {project}")
+                made = f"`signalbox secret {name}` makes one for a stack, which reads it when it starts"
+                wrong.append(f"SECRET_{name} {what}: the push secret of project {project} ({made})")
             found.append((project, name, value.encode()))
     return tuple(found)
