@@ -5,6 +5,7 @@ result: {"tests", "tests_seconds", "rows", "columns", "blobs", "content", "schem
 """
 
 import hashlib
+import math
 from typing import Any
 
 import pandas as pd
@@ -16,6 +17,12 @@ from signalbox_job.project_tests import run_tests
 from signalbox_job.tables import Table, read_tables
 
 LEAST_ROWS = 20
+MOST_WORDS = 0.05
+"""A column of numbers with at most this share of words among them is likely to be meant as numbers."""
+BROKEN = {
+    "mixed": "several kinds of values, such as numbers and text",
+    "nested": "more than one value in a cell",
+}
 
 
 def check(job: Job) -> dict[str, Any]:
@@ -62,14 +69,43 @@ def sane(frame: pd.DataFrame, job: Job) -> tuple[str, list[str]]:
     unknown = int(frame[target].isna().sum())
     if unknown == len(frame):
         raise JobFailed(f'The target column "{target}" is empty in all {len(frame)} rows', again)
-    mixed = [str(name) for name in frame.columns if kind_of(frame[name]) == "mixed"]
-    if mixed:
-        raise JobFailed(f'Column "{mixed[0]}" holds several kinds of values, such as numbers and text', again)
     notes = [f'{unknown} of {len(frame)} rows have no "{target}"'] if unknown else []
     for name in frame.columns:
-        if name != target and kind_of(frame[name]) == "empty":
-            notes.append(f'column "{name}" is empty in all rows')
+        kind = kind_of(frame[name])
+        if kind in BROKEN:
+            raise JobFailed(f'Column "{name}" holds {BROKEN[kind]}', again)
+        if kind == "number":
+            finite(str(name), frame[name])
+        notes += odd(str(name), frame[name], kind) if name != target else []
     return target, notes
+
+
+def finite(name: str, values: pd.Series) -> None:
+    """Raise `JobFailed` for an infinite number: no JSON can carry it to a service."""
+    bad = [row for row, value in enumerate(values.tolist()) if isinstance(value, float) and math.isinf(value)]
+    if bad:
+        raise JobFailed(
+            f'Column "{name}" holds {values.iloc[bad[0]]} in {len(bad)} of {len(values)} rows, first in row'
+            f" {bad[0] + 1}",
+            "Leave such cells empty or put a finite number there, put the data again, then release again",
+        )
+
+
+def odd(name: str, values: pd.Series, kind: str) -> list[str]:
+    """Return what about a feature is only worth a note."""
+    if kind == "empty":
+        return [f'column "{name}" is empty in all rows']
+    if name.startswith("Unnamed: "):
+        return [f'column "{name}" has no name in the file: an index that was written along?']
+    if kind != "string":
+        return []
+    present = values.dropna()
+    words = present[pd.to_numeric(present, errors="coerce").isna()]
+    if words.empty or len(words) > MOST_WORDS * len(present):
+        return []
+    first = f'"{str(words.iloc[0])[:40]}" in row {words.index[0] + 1}'
+    told = f"is text because of {len(words)} of {len(present)} values, such as {first}: the others are numbers"
+    return [f'column "{name}" {told}']
 
 
 def content_digest(tables: list[Table]) -> str:

@@ -13,8 +13,10 @@ NUMERIC = ("integer", "number")
 
 
 def kind_of(values: pd.Series) -> str:
-    """Name what a column holds: boolean, integer, number, string, empty (nothing at all) or mixed."""
+    """Name what a column holds: boolean, integer, number, string, empty (nothing at all), nested or mixed."""
     present = values.dropna()
+    if isinstance(present.dtype, pd.CategoricalDtype):
+        present = present.astype(present.cat.categories.dtype)
     if present.empty:
         return "empty"
     if pd.api.types.is_bool_dtype(present):
@@ -26,6 +28,8 @@ def kind_of(values: pd.Series) -> str:
     if present.dtype != object:
         return "string"
     kinds = {"boolean" if isinstance(value, bool) else _kind_of_value(value) for value in present}
+    if "nested" in kinds:
+        return "nested"
     if kinds == {"integer", "number"}:
         return "number"
     return kinds.pop() if len(kinds) == 1 else "mixed"
@@ -34,6 +38,8 @@ def kind_of(values: pd.Series) -> str:
 def _kind_of_value(value: object) -> str:
     if isinstance(value, int):
         return "integer"
+    if isinstance(value, (list, dict)) or hasattr(value, "__array_interface__"):
+        return "nested"
     return "number" if isinstance(value, float) else "string"
 
 
@@ -102,11 +108,16 @@ def input_schema(frame: pd.DataFrame, target: str, declared: Mapping[str, Mappin
                 "name": name,
                 "type": kind,
                 "nullable": bool(said.get("nullable", values.isna().any())),
-                "min": values.min().item() if bounded else None,
-                "max": values.max().item() if bounded else None,
+                "min": _plain_bound(values.min()) if bounded else None,
+                "max": _plain_bound(values.max()) if bounded else None,
             }
         )
     return {"columns": columns, "order": order}
+
+
+def _plain_bound(value: Any) -> Any:
+    """Return a number of numpy as one of Python; whole numbers beyond 64 bits are one already."""
+    return value.item() if hasattr(value, "item") else value
 
 
 def plain_rows(frame: pd.DataFrame, order: Sequence[str]) -> list[list[Any]]:

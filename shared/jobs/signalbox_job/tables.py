@@ -104,8 +104,11 @@ def read_table(path: Path, name: str) -> Table:
         frame = _json_lines(records, name)
         return Table(name, digest, tuple(map(str, frame.columns)), frame, "", records)
     separator, header, records = _csv_records(text, name)
-    columns = tuple(next(csv.reader([header], delimiter=separator)))
-    return Table(name, digest, columns, _csv_frame(header, records, separator, name), header, records)
+    frame = _csv_frame(header, records, separator, name)
+    given = next(csv.reader([header], delimiter=separator))
+    # An index that was written along has no name; everybody who reads the file by pandas knows it by pandas' own.
+    columns = tuple(name or str(pandas) for name, pandas in zip(given, frame.columns, strict=True))
+    return Table(name, digest, columns, frame, header, records)
 
 
 def _unreadable(name: str, kind: str, why: object) -> JobFailed:
@@ -180,7 +183,7 @@ def _json_lines(records: tuple[str, ...], name: str) -> pd.DataFrame:
 
 def _parquet(content: bytes, name: str) -> pd.DataFrame:
     try:
-        return pd.read_parquet(io.BytesIO(content)).reset_index(drop=True)
+        return pd.read_parquet(io.BytesIO(content)).reset_index(drop=True).rename(columns=str)
     except ImportError as fault:
         raise JobFailed(f"{name} is parquet and nothing here reads it", "Add pyarrow to requirements.txt") from fault
     except (ValueError, OSError) as fault:

@@ -159,3 +159,33 @@ def test_what_the_schema_declares_wins_over_what_was_seen(tiny):
 def test_a_schema_that_does_not_load_names_its_line(tiny, text, told):
     tiny.write("schema.py", text)
     assert told in refused(tiny, schema="schema.py:schema").reason
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf"])
+def test_an_infinite_number_is_named_with_its_row(tiny, make_rows, value):
+    rows = make_rows(40)
+    rows[7]["b"] = value
+    tiny.rows("rows.csv", rows)
+    assert refused(tiny).reason == f'Column "b" holds {value} in 1 of 40 rows, first in row 8'
+
+
+def test_a_word_among_numbers_is_worth_a_note(tiny, make_rows):
+    rows = make_rows(40)
+    rows[3]["a"] = "n/a?"
+    tiny.rows("rows.csv", rows)
+    assert (
+        'column "a" is text because of 1 of 40 values, such as "n/a?" in row 4: the others are numbers'
+        in check(tiny.job())["notes"]
+    )
+
+
+def test_a_column_of_words_is_not_worth_a_note(tiny, make_rows):
+    tiny.rows("rows.csv", [row | {"c": chance} for row, chance in zip(make_rows(40), "ab1c" * 10, strict=True)])
+    assert not [note for note in check(tiny.job())["notes"] if '"c"' in note]
+
+
+def test_an_index_that_was_written_along_is_worth_a_note(tiny, make_rows):
+    tiny.rows("rows.csv", [{"": at} | row for at, row in enumerate(make_rows(40))])
+    result = check(tiny.job())
+    assert result["schema"]["order"] == ["Unnamed: 0", "a", "b"]
+    assert 'column "Unnamed: 0" has no name in the file: an index that was written along?' in result["notes"]

@@ -4,8 +4,9 @@ import gzip
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
-from signalbox_job.columns import combine, kind_of, plain_rows
+from signalbox_job.columns import combine, input_schema, kind_of, plain_rows
 from signalbox_job.outcome import JobFailed
 from signalbox_job.tables import read_table, read_tables
 
@@ -138,3 +139,26 @@ def test_parquet_without_a_reader_says_what_to_add(tmp_path):
     with pytest.raises(JobFailed) as no:
         read_table(path, "in.parquet")
     assert "pyarrow" in no.value.advice or "cannot be read as parquet" in no.value.reason
+
+
+def test_a_column_without_a_name_is_called_as_pandas_calls_it(tmp_path):
+    path = tmp_path / "in.csv"
+    path.write_text(",a,\n0,1.5,x\n1,2.5,y\n")
+    table = read_table(path, "in.csv")
+    assert table.columns == ("Unnamed: 0", "a", "Unnamed: 2")
+    assert combine([table])["Unnamed: 2"].tolist() == ["x", "y"]
+
+
+def test_a_category_is_of_the_kind_of_its_values():
+    assert kind_of(pd.Series([1, 2, None], dtype="Int64").astype("category")) == "integer"
+    assert kind_of(pd.Series(["x", "y"], dtype="category")) == "string"
+
+
+def test_whole_numbers_beyond_64_bits_have_a_range_too():
+    frame = pd.DataFrame({"big": pd.Series([10**30, 7], dtype=object), "y": [1, 2]})
+    assert input_schema(frame, "y", {})["columns"][0]["max"] == 10**30
+
+
+@pytest.mark.parametrize("value", [[1.0, 2.0], {"x": 1}, np.array([1.0])])
+def test_a_cell_that_holds_more_than_one_value_is_nested(value):
+    assert kind_of(pd.Series([value, None], dtype=object)) == "nested"
