@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from signalbox_job.children import Ended, blame, how_it_ended, run_child
+from signalbox_job.children import Ended, advice_after, blame, how_it_ended, run_child
 from signalbox_job.columns import combine
 from signalbox_job.holdout import holdout_rows, remove_data
 from signalbox_job.outcome import Job, JobFailed, run_job
@@ -31,9 +31,11 @@ def train(job: Job) -> dict[str, Any]:
     ended = run_script(job, data, output)
     script = job.setting("script", "train.py")
     if ended.code != 0:
+        fault, how = blame(ended, job.code), how_it_ended(ended.code)
+        said = "" if fault == how else f": {fault}"
         raise JobFailed(
-            f"{script} failed ({how_it_ended(ended.code)}) after {ended.seconds:.1f} s: {blame(ended, job.code)}",
-            f"Correct it and push; whole log: signalbox logs {job.release} train",
+            f"{script} failed ({how}) after {ended.seconds:.1f} s{said}",
+            advice_after(fault, f"Correct it and push; whole log: signalbox logs {job.release} train"),
         )
     return {
         "rows": rows,

@@ -22,22 +22,35 @@ class BadAnswer(Exception):
 
 
 def load_scoring_file(path: str) -> ModuleType:
-    """Load the scoring file as a module of its own name, its folder first on the path and the working directory."""
+    """Load the scoring file as a module of its own name, its folder first on the path and the working directory.
+
+    One that stands in a package may import from it with dots.
+    """
     folder = os.path.dirname(os.path.abspath(path))
     name = os.path.splitext(os.path.basename(path))[0]
     os.chdir(folder)
     sys.path.insert(0, folder)
-    spec = importlib.util.spec_from_file_location(name, os.path.abspath(path))
+    spec = importlib.util.spec_from_file_location(_in_package(folder, name), os.path.abspath(path))
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is no Python file")
     module = importlib.util.module_from_spec(spec)
     # Pickles that name classes of the scoring file look for it here.
-    sys.modules[name] = module
+    sys.modules[name] = sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     for needed in ("init", "run"):
         if not callable(getattr(module, needed, None)):
             raise AttributeError(f"{os.path.basename(path)} has no function {needed}()")
     return module
+
+
+def _in_package(folder: str, name: str) -> str:
+    """Return the module's name within the packages around it, and let the outermost one be found last of all."""
+    while os.path.isfile(os.path.join(folder, "__init__.py")):
+        folder, package = os.path.split(folder)
+        name = f"{package}.{name}"
+    if "." in name:
+        sys.path.append(folder)
+    return name
 
 
 def caller(run: Callable[..., Any]) -> Callable[[str, Mapping[str, str]], Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 PASSED_ON = ("PATH", "HOME", "TMPDIR", "TMP", "TEMP", "LANG", "LC_ALL", "TZ", "OMP_NUM_THREADS", "SYSTEMROOT")
 KEPT_LINES = 600
+MISSING = re.compile(r"ModuleNotFoundError: No module named '(?P<module>\w+)")
 FRAME = re.compile(r'^\s+File "(?P<file>[^"]+)", line (?P<line>\d+)')
 
 
@@ -68,6 +69,15 @@ def blame(ended: Ended, root: Path) -> str:
     message = shortened(after[0]) if after else how_it_ended(ended.code)
     places = [place for at in frames if (place := _place(traced[at], root))]
     return f"{message} ({places[-1]})" if places else message
+
+
+def advice_after(fault: str, otherwise: str) -> str:
+    """Say what to do about a fault that `blame` named: a module nobody has is a matter of requirements."""
+    missing = MISSING.match(fault)
+    if missing is None:
+        return otherwise
+    name = missing["module"]
+    return f'Add the package that has "{name}" to the requirements of signalbox.toml, or commit the module, and push'
 
 
 def shortened(text: str, most: int = 300) -> str:

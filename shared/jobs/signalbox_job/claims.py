@@ -26,15 +26,15 @@ def claims_of(probe: Probe, bounds: Mapping[str, float]) -> tuple[list[Claim], l
         _no_leak(importance, ranked, bounds.get("leak_share", LEAK_SHARE)),
         _noise(probe, bounds.get("noise_loss", NOISE_LOSS)),
         _same(
-            "deterministic", probe.plain, probe.again, REPEAT_TOLERANCE,
+            probe, "deterministic", probe.plain, probe.again, REPEAT_TOLERANCE,
             "the same {n} rows asked twice get the same answers", "asked twice, {bad} of {n} rows get another answer",
         ),
         _same(
-            "row_order", probe.plain, probe.turned, BATCH_TOLERANCE,
+            probe, "row_order", probe.plain, probe.turned, BATCH_TOLERANCE,
             "answers do not depend on the order of rows", "in reverse order {bad} of {n} rows get another answer",
         ),
         _same(
-            "single_rows", probe.plain[: len(probe.single)], probe.single, BATCH_TOLERANCE,
+            probe, "single_rows", probe.plain[: len(probe.single)], probe.single, BATCH_TOLERANCE,
             "{n} rows asked one by one get the answers of the batch",
             "asked one by one {bad} of {n} rows get another answer than in a batch",
         ),
@@ -74,11 +74,22 @@ def _noise(probe: Probe, bound: float) -> Claim:
     return _claim("noise", "certified" if lost <= bound else "refused", lost, bound, f"{told}, bound {bound:.0%}")
 
 
-def _same(name: str, one: Sequence[Any], other: Sequence[Any], tolerance: float, good: str, bad: str) -> Claim:
+def _same(
+    probe: Probe, name: str, one: Sequence[Any], other: Sequence[Any], tolerance: float, good: str, bad: str
+) -> Claim:
     apart = [distance(a, b) for a, b in zip(one, other, strict=True)]
-    differing = sum(gap > tolerance for gap in apart)
-    sentence = (bad if differing else good).format(n=len(one), bad=differing)
+    differing = [row for row, gap in enumerate(apart) if gap > tolerance]
+    sentence = (bad if differing else good).format(n=len(one), bad=len(differing))
+    if differing:
+        row = differing[0]
+        lacks = [column for column, value in zip(probe.order, probe.asked[row], strict=True) if value is None]
+        without = f' without a value in "{lacks[0]}"' if lacks else ""
+        sentence += f", such as {_shown(other[row])} and not {_shown(one[row])} for a row{without}"
     return _claim(name, "refused" if differing else "certified", max(apart), tolerance, sentence)
+
+
+def _shown(answer: Any) -> str:
+    return f"{answer:.6g}" if isinstance(answer, float) else repr(answer)
 
 
 def distance(one: Any, other: Any) -> float:

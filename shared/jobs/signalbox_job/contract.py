@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from .children import blame, run_child
+from .children import advice_after, blame, run_child
 from .outcome import Job, JobFailed
 
 SHOWN = 10
@@ -31,9 +31,9 @@ def declared_schema(job: Job, frame: pd.DataFrame) -> Mapping[str, Mapping[str, 
         frame.to_pickle(data)
         ended = run_child([job.python, str(CHILD), file, name or "schema", str(data), str(answer)], job.code, {})
         if ended.code != 0 or not answer.exists():
-            raise JobFailed(
-                f"The schema {where} did not run: {blame(ended, job.code)}", f"Correct {file} and push; see the log"
-            )
+            fault = blame(ended, job.code)
+            advice = f"Correct {file} and push; whole log: signalbox logs {job.release} {job.step}"
+            raise JobFailed(f"The schema {where} did not run: {fault}", advice_after(fault, advice))
         told = json.loads(answer.read_text(encoding="utf-8"))
     if told["failures"]:
         _refuse(where, told["failures"])

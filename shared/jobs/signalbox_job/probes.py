@@ -22,8 +22,8 @@ assert MOST_ROWS <= BATCH
 class Probe:
     """The answers of one model on up to 500 rows of the holdout, drawn by the seed.
 
-    Attributes: `rows` how many, `order` the features, `plain` its answers, `again` the same asked twice,
-    `turned` asked in reverse order (put back in order), `single` the first rows asked one by one.
+    Attributes: `rows` how many, `order` the features, `asked` the rows, `plain` its answers, `again` the same asked
+    twice, `turned` asked in reverse order (put back in order), `single` the first rows asked one by one.
     """
 
     def __init__(self, job: Job, model: Model, metric: Metric, holdout: Holdout) -> None:
@@ -36,7 +36,7 @@ class Probe:
         self._truth = truth.tolist()
         self._true = true_values(metric, self._truth)
         rows = plain_rows(features, self.order)
-        self.rows = len(rows)
+        self.rows, self.asked = len(rows), rows
         singles = [[row] for row in rows[:SINGLE_ROWS]]
         permuted = [permute(rows, at, rng) for at in range(len(self.order)) for _ in range(REPEATS)]
         kinds = [kind_of(holdout.features[name]) for name in self.order]

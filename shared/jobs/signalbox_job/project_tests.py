@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from pathlib import Path
 
-from .children import Ended, blame, how_it_ended, run_child, shortened
+from .children import Ended, advice_after, blame, how_it_ended, run_child, shortened
 from .outcome import Job, JobFailed
 
 INI_FILES = ("pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml")
@@ -56,14 +56,16 @@ def _own_settings(job: Job, folder: str) -> list[str]:
 
 def _failed(ended: Ended, cases: list[ElementTree.Element], job: Job) -> JobFailed:
     bad = [(case, fault) for case in cases for fault in case if fault.tag in ("failure", "error")]
-    advice = "Correct the code or the test and push; the log shows pytest's whole output"
+    advice = f"Correct the code or the test and push; pytest's whole output: signalbox logs {job.release} {job.step}"
     if not bad:
         return JobFailed(f"pytest did not run the project's tests: {_why(ended, job)}", advice)
     case, fault = bad[0]
     module, name = case.get("classname", ""), case.get("name", "")
     where = f"{module.replace('.', '/')}::{name}" if module else name.replace(".", "/")
     said = shortened(_said(fault))
-    return JobFailed(f"{len(bad)} of {len(cases)} tests of the project fail, first {where}: {said}", advice)
+    return JobFailed(
+        f"{len(bad)} of {len(cases)} tests of the project fail, first {where}: {said}", advice_after(said, advice)
+    )
 
 
 def _said(fault: ElementTree.Element) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .children import blame, run_child
+from .children import advice_after, blame, how_it_ended, run_child
 from .outcome import Job, JobFailed
 
 CHILD = Path(__file__).resolve().parent.parent / "scorer.py"
@@ -91,19 +91,29 @@ def answers(model: Model, batches: Sequence[Rows], job: Job) -> list[list[Any]]:
         descriptor.write_text(json.dumps({"path": model.path, "score": model.score, "model_dir": model.model_dir}))
         extra = {"PYTHONPATH": os.pathsep.join(model.path)} if model.path else {}
         ended = run_child([model.python, str(CHILD), str(descriptor), str(asked), str(told)], Path(folder), extra)
-        lines = [json.loads(line) for line in told.read_text().splitlines()] if told.exists() else []
-    advice = "Correct the scoring file and push; the log of this job shows its output"
+        lines = _whole_lines(told)
+    advice = f"Correct the scoring file and push; its whole output: signalbox logs {job.release} {job.step}"
     score = Path(model.score)
     if lines and isinstance(lines[-1], dict):
         raise JobFailed(f"{score.name} of {model.who}: {lines[-1]['refused']}", advice)
     if ended.code != 0:
-        raise JobFailed(f"{score.name} of {model.who} failed: {blame(ended, _root(model, job))}", advice)
+        fault = blame(ended, _root(model, job))
+        raise JobFailed(f"{score.name} of {model.who} failed: {fault}", advice_after(fault, advice))
+    if len(lines) < len(batches):
+        how = f"{how_it_ended(ended.code)}) after {len(lines)} of {len(batches)} requests"
+        raise JobFailed(f"{score.name} of {model.who} ended its process ({how}", advice)
     for rows, answer in zip(batches, lines, strict=True):
         if len(answer) != len(rows):
             raise JobFailed(
                 f"{score.name} of {model.who} answers {len(answer)} predictions for {len(rows)} rows", advice
             )
     return lines
+
+
+def _whole_lines(told: Path) -> list[Any]:
+    """Return the answers; a last line that was cut off as the child ended is no answer."""
+    lines = told.read_text(encoding="utf-8").splitlines(keepends=True) if told.exists() else []
+    return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 def score_all(model: Model, rows: Rows, order: Sequence[str], job: Job) -> list[Any]:

@@ -1,6 +1,7 @@
 """Claims about models that deserve them and models that do not."""
 
 import math
+import re
 
 import pytest
 from certify import certify
@@ -61,6 +62,18 @@ def test_a_model_whose_answers_depend_on_the_other_rows_is_refused(tiny):
         tiny, "m = sum(r['a'] for r in rows) / len(rows)\n    return [2 * (r['a'] - m) + r['b'] for r in rows]"
     )
     assert (told["single_rows"], told["row_order"]) == ("refused", "certified")
+
+
+def test_the_first_row_with_another_answer_is_shown_with_both(tiny):
+    tiny.rows("rows.csv", [{"a": None if at % 4 else at, "b": at, "y": 2 * at} for at in range(80)])
+    body = "return [1.0 * r['b'] if len(rows) > 1 or r['a'] is not None else -1.0 for r in rows]"
+    tiny.write("score.py", HEAD + "def run(raw_data):\n    rows = json.loads(raw_data)['data']\n    " + body + "\n")
+    claims = {claim["name"]: claim for claim in certify(tiny.job("certify"))["claims"]}
+    assert claims["single_rows"]["verdict"] == "refused"
+    assert re.search(
+        r"answer than in a batch, such as -1 and not \d+ for a row without a value in \"a\"$",
+        claims["single_rows"]["sentence"],
+    )
 
 
 def test_a_model_whose_answers_depend_on_the_order_of_rows_is_refused(tiny):

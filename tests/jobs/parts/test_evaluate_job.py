@@ -59,6 +59,8 @@ def test_what_run_may_answer(tiny, answer, expected):
         ("return [1, {'p': 1}, 3]", "run() answers dict for row 2"),
         ("return json.loads(raw_data)['rows']", "failed: KeyError: 'rows' (score.py:3)"),
         ("raise SystemExit(4)", "failed: exit 4"),
+        ("__import__('os')._exit(0)", "ended its process (exit 0) after 0 of 1 requests"),
+        ("__import__('os').kill(__import__('os').getpid(), 9)", "killed by signal 9"),
     ],
 )
 def test_what_run_may_not_answer(tiny, body, told):
@@ -94,6 +96,34 @@ def test_a_scoring_file_imports_its_neighbours_and_not_ours(tiny):
     tiny.write("signalbox_job.py", "THEIRS = 6\n")
     score = "import metrics, signalbox_job\ndef run(raw_data): return [metrics.THEIRS, signalbox_job.THEIRS, 0]\n"
     assert answered(tiny, score) == [5, 6, 0]
+
+
+def test_a_scoring_file_in_a_package_imports_from_its_package(tiny):
+    tiny.write("src/energy/__init__.py", "")
+    tiny.write("src/energy/parts/__init__.py", "")
+    tiny.write("src/energy/parts/weights.py", "from ..shift import BY\nFACTOR = 2\n")
+    tiny.write("src/energy/shift.py", "BY = 1\n")
+    score = "from .parts.weights import BY, FACTOR\n" + HEAD + "    return [FACTOR * row['a'] + BY for row in rows]\n"
+    tiny.write("src/energy/score.py", score)
+    job = tiny.job("evaluate", score="src/energy/score.py")
+    assert score_all(candidate(job, ("a", "b")), ROWS, ("a", "b"), job) == [3.0, 7.0, 11.0]
+
+
+def test_a_package_that_is_not_there_is_to_be_added_to_the_requirements(tiny):
+    with pytest.raises(JobFailed) as no:
+        answered(tiny, "import lightgbm.basic\ndef run(raw_data): return []\n")
+    assert no.value.reason.endswith("failed: ModuleNotFoundError: No module named 'lightgbm' (score.py:3)")
+    assert no.value.advice == (
+        'Add the package that has "lightgbm" to the requirements of signalbox.toml, or commit the module, and push'
+    )
+
+
+def test_the_log_of_a_scoring_file_that_fails_begins_in_the_projects_code(tiny, capfd):
+    refusal(lambda: answered(tiny, "def run(raw_data): return 1 / 0\n"))
+    log = capfd.readouterr().err
+    assert "score.py" in log
+    assert "scorer.py" not in log
+    assert "signalbox_scoring.py" not in log
 
 
 def test_rows_are_sent_in_training_order_when_the_project_wants_rows(tiny):
