@@ -12,7 +12,7 @@ LOADED: list[str] = ["health"]
 FAILED: dict[str, str] = {}
 
 
-# Anonymous: a probe has no key, and nothing here names a project or a secret's value.
+# Anonymous: a probe has no key, and nothing here tells the value of a setting.
 @bp.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 async def health(req: func.HttpRequest) -> func.HttpResponse:
     """Is the app whole?"""

@@ -28,8 +28,10 @@ class Closing(Struct, frozen=True):
                 await self.outside.jobs.cancel(run_name(release, step, turn))
         await self._vacate(project, "staging", slot_name(release, "staging"))
         await self._keep_two(project, release)
-        closed = facts.ReleaseClosed(release, known.ended.how)
-        await self.streams.add(project_stream(project), [closed])
+        # An event that comes late closes again, and must not grow a stream that never ends.
+        if release not in (await self.streams.project(project)).closed:
+            closed = facts.ReleaseClosed(release, known.ended.how)
+            await self.streams.add(project_stream(project), [closed])
         await self.outside.ledger.unmark(f"open/{release}")
         return []
 

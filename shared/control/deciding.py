@@ -49,6 +49,8 @@ class Deciding(Struct, frozen=True):
         if given.approver not in asked.approvers:
             raise NotAllowed(f"{given.approver} was not asked about this release")
         entry = self.outside.projects.get(known.release.project)
+        if entry is not None and given.approver not in entry.approvers:
+            raise NotAllowed(f"{given.approver} is no longer an approver of {known.release.project}")
         authors = {known.release.by.casefold(), known.code.email.casefold() if known.code else ""}
         if given.decision == "approve" and given.approver.casefold() in authors and not (entry and entry.self_approval):
             raise NotAllowed(f"{given.approver} made this change, and somebody else must approve it")

@@ -17,14 +17,20 @@ class ProjectState(Struct):
     arrivals: dict[tuple[str, str], facts.DataArrived] = field(default_factory=dict)
     numbered: dict[str, facts.ReleaseNumbered] = field(default_factory=dict)
     passed: facts.CommitPassed | None = None
-    asking: int = 0
-    """The highest number about which people were asked."""
+    asked: dict[str, int] = field(default_factory=dict)
+    """The numbers of the releases about which people were asked."""
     closed: dict[str, str] = field(default_factory=dict)
 
     @property
     def next_number(self) -> int:
         """The number the next release gets."""
         return len(self.numbered) + 1
+
+    @property
+    def asking(self) -> int:
+        """The highest number about which people are asked or agreed; a rejected question is in nobody's way."""
+        still = (number for release, number in self.asked.items() if self.closed.get(release, "live") == "live")
+        return max(still, default=0)
 
     @property
     def data(self) -> tuple[facts.BlobSeen, ...]:
@@ -77,8 +83,8 @@ def learn(state: ProjectState, fact: Fact) -> None:
         case facts.CommitPassed(number=number):
             if state.passed is None or number > state.passed.number:
                 state.passed = fact
-        case facts.ApprovalAsked(number=number):
-            state.asking = max(state.asking, number)
+        case facts.ApprovalAsked(release=release, number=number):
+            state.asked[release] = max(number, state.asked.get(release, 0))
         case facts.ReleaseClosed(release=release, how=how):
             state.closed.setdefault(release, how)
         case _:

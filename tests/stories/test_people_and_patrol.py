@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import pytest
+from msgspec.structs import replace
 
 from shared.answers import Order
 from shared.backends.memory import MemoryLedger
@@ -247,3 +248,44 @@ def test_what_was_deployed_while_its_release_was_cancelled_is_stopped() -> None:
     world.run()
     assert world.ended(release) == "cancelled"
     assert world.services[f"{release}-staging"].status == "stopped"
+
+
+def test_a_newer_release_that_was_rejected_is_in_nobodys_way() -> None:
+    world = World(running={"train"})
+    slow = world.push("a")
+    world.run()
+    world.running.clear()
+    quick = world.push("b")
+    world.run()
+    world.decide(quick, decision="reject")
+    world.run()
+    world.control.outside.jobs.end(f"{slow}-train-1")  # type: ignore[attr-defined]
+    world.run()
+    assert line.standing(world.state(slow)) == "ask"
+    world.decide(slow)
+    world.run()
+    assert world.live() == slow
+
+
+def test_whoever_is_no_longer_an_approver_decides_nothing() -> None:
+    world = World()
+    release = world.push("a")
+    world.run()
+    houses = world.projects["houses"]
+    world.projects["houses"] = replace(houses, approvers=("bo@example.org",))
+    with pytest.raises(NotAllowed, match="no longer an approver"):
+        world.decide(release, "ana@example.org")
+    assert world.decide(release, "bo@example.org").status == 200
+
+
+def test_an_event_that_comes_after_the_end_grows_no_stream() -> None:
+    world = World()
+    release = world.push("a")
+    world.run()
+    world.decide(release, decision="reject")
+    world.run()
+    before = len(world.ledger_bytes("project/houses"))
+    for _ in range(5):
+        world.take_in(notices.RunHeard(f"{release}-check-1", "RunCompleted", "Completed"))
+        world.run()
+    assert len(world.ledger_bytes("project/houses")) == before
