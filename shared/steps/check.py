@@ -39,7 +39,7 @@ async def look(turn: Turn) -> Found:
     snapshot = await turn.outside.repository.snapshot(
         turn.project.repository, turn.project.branch, turn.release.commit, turn.project.path
     )
-    settings = _settings(snapshot)
+    settings = settings_in(snapshot)
     code = CodeRead(
         code=ids.sha256(snapshot),
         settings=msgspec.json.encode(settings).decode(),
@@ -79,13 +79,16 @@ def _stale(turn: Turn, place: Place) -> Fact | None:
     return None
 
 
-def _settings(snapshot: bytes) -> ProjectFile:
+def settings_in(snapshot: bytes) -> ProjectFile:
+    """Read the settings of a commit; `StepFailed` names what is wrong with them or which file they miss."""
     text = read_member(snapshot, "signalbox.toml")
     if text is None:
         raise StepFailed("there is no signalbox.toml at this commit", "Add one (README, A project) and push again")
     try:
-        settings = read_project_file(text.decode())
-    except (NotUnderstood, UnicodeDecodeError) as error:
+        settings = read_project_file(text.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise StepFailed("signalbox.toml is not UTF-8 text", "Save it as UTF-8 and push again") from None
+    except NotUnderstood as error:
         raise StepFailed(str(error), "Fix the file and push again; nothing else is needed") from error
     for key, path in _scripts(settings):
         if read_member(snapshot, path) is None:

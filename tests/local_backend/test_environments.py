@@ -1,5 +1,6 @@
 """Environments, built by uv for real; those without packages need no network and a second."""
 
+import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -124,6 +125,15 @@ def test_versions_that_exclude_one_another_are_told_with_the_resolvers_words(
     with pytest.raises(StepFailed, match="joblib") as caught:
         ensure(state, code, "requirements.txt", print, ours)
     assert "change the versions" in caught.value.advice
+    assert "what runs them needs joblib<1.4" in caught.value.advice
+    assert not re.search("No solution found|error:|cause:", caught.value.reason)
+
+
+def test_the_mark_that_some_editors_put_before_a_text_is_no_part_of_a_package(
+    state: Path, code: Path, ours: Path
+) -> None:
+    (code / "requirements.txt").write_bytes(b"\xef\xbb\xbfiniconfig==2.1.0\r\n")
+    assert list(ensure(state, code, "requirements.txt", print, ours).site.glob("iniconfig"))
 
 
 def test_the_bare_interpreter_has_no_packages(state: Path) -> None:

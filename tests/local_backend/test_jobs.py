@@ -181,7 +181,7 @@ def test_every_other_end_is_a_failure_that_says_how(bench: Bench, text: str, rea
     report = bench.run(text)
     assert report.status == "failed"
     assert reason in report.reason
-    assert report.advice == f"see the log of {NAME}"
+    assert report.advice == f"see its whole output: signalbox logs {RELEASE} train"
 
 
 def test_a_job_that_hangs_is_ended_with_all_it_started(bench: Bench) -> None:

@@ -26,7 +26,7 @@ OURS = ROOT / "shared" / "jobs" / "requirements.in"
 IN_IMAGE = "/opt/dependencies"
 BUILD_SECONDS = 1800
 SPECIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[^\]]*\])?\s*(\(?\s*[<>=!~][^@]*)?(;.*)?")
-NOTES_OF_UV = re.compile(r"^\s*(#|--hash)|^Resolved |^warning:")
+NOTES_OF_UV = re.compile(r"^\s*(#|--hash)|^Resolved |^warning:|No solution found when resolving dependencies")
 FRAME = " \u00d7\u2570\u2500\u25b6\u2502"
 """What uv draws around its words."""
 
@@ -91,7 +91,7 @@ def _project_requirements(code: Path, requirements: str) -> str:
     if not all(part not in ("", ".", "..") for part in requirements.split("/")):
         raise StepFailed(f"requirements = {requirements!r} is not a path within the project", "name a file of it")
     try:
-        text = (code / requirements).read_text("utf-8")
+        text = (code / requirements).read_text("utf-8-sig")
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         advice = f"commit {requirements}, or name the file you have in signalbox.toml"
         raise StepFailed(f"there is no file {requirements} at this commit", advice) from None
@@ -131,7 +131,12 @@ def _build(folder: Path, texts: Sequence[str], log: Log) -> None:
     _uv(["venv", "--quiet", "--relocatable", "--no-project", "--python", _base_python(), "venv"], building)
     python = building / "venv" / "bin" / "python"
     compiling = ["pip", "compile", "--quiet", "--generate-hashes", "--no-header", "--no-annotate"]
-    _uv([*compiling, "--python", str(python), "--output-file", "lock.txt", *sources], building)
+    try:
+        _uv([*compiling, "--python", str(python), "--output-file", "lock.txt", *sources], building)
+    except StepFailed as failure:
+        # The resolver calls both "you": a person knows only what they wrote themselves.
+        needed = ", ".join(line for _, line in _lines(texts[1]))
+        raise StepFailed(failure.reason, f"{failure.advice}; what runs them needs {needed} beside them") from None
     lock = (building / "lock.txt").read_bytes()
     log(f"{len(re.findall(rb'^[A-Za-z0-9]', lock, re.M))} packages")
     # Hard links would let what runs in this environment write into the cache that all others are made from.
@@ -189,6 +194,6 @@ def _uv(arguments: Sequence[str], folder: Path | None = None) -> None:
         ) from None
     if ended.returncode != 0:
         lines = [line.strip(FRAME) for line in ended.stderr.splitlines() if line.strip()]
-        told = " ".join(line for line in lines[-8:] if not NOTES_OF_UV.search(line))
+        told = " ".join(line.removeprefix("cause: ") for line in lines[-8:] if not NOTES_OF_UV.search(line))
         reason = f"the requirements could not be made into an environment: {told[-800:]}"
         raise StepFailed(reason, "change the versions the project asks for, or this machine's package index")

@@ -44,7 +44,7 @@ def main(state: Path, name: str) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if ended is None:
             reason = f"the job could not be run: {type(sys.exception()).__name__}: {sys.exception()}"
-            ended = JobReport("failed", time.monotonic() - began, reason, f"see the log of {name}")
+            ended = JobReport("failed", time.monotonic() - began, reason, _whole_output(assignment.spec))
         write_durably(folder / "status.json", msgspec.json.encode(ended))
         print(f"{name} {ended.status} after {ended.seconds:.1f} s {ended.reason}", flush=True)
         clear(folder, NEEDED_NO_MORE)
@@ -97,7 +97,11 @@ def _conclude(folder: Path, spec: JobSpec, environment: Environment, ended: scri
         return JobReport("completed", ended.seconds, result=msgspec.json.encode(whole).decode())
     failure = _answer(folder / "outputs" / "failure.json") or {}
     reason = failure.get("reason") or _how_it_ended(spec, ended.code)
-    return JobReport("failed", ended.seconds, str(reason), str(failure.get("advice") or f"see the log of {spec.name}"))
+    return JobReport("failed", ended.seconds, str(reason), str(failure.get("advice") or _whole_output(spec)))
+
+
+def _whole_output(spec: JobSpec) -> str:
+    return f"see its whole output: signalbox logs {spec.release} {spec.step}"
 
 
 def _how_it_ended(spec: JobSpec, code: int) -> str:
