@@ -13,7 +13,7 @@ from shared.sources.push import read_push
 from shared.sources.signatures import Secret
 from tests.cli import stand_in
 from tools.cli.mail import questions
-from tools.demo import answer, place, predict, story
+from tools.demo import __main__, answer, place, predict, story
 from tools.demo.place import Place, Trouble
 from tools.local.keys import read_keys
 
@@ -110,6 +110,11 @@ def test_what_is_missing_is_said_at_once(tmp_path: Path, project: Path, data: Pa
 
 
 def located(tmp_path: Path, settings: dict[str, Any], upload: Path) -> Place:
+    """Say where everything is; the one environment there reads two rows, whatever it is given."""
+    python = tmp_path / "envs/key/venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text("""#!/bin/sh\necho '[["rooms", "town", "price"], [[1, "Bonn", null], [3, "Ulm", 10.5]]]'\n""")
+    python.chmod(0o755)
     return Place(tmp_path, "p", tmp_path, upload, {"data": {"target": "price"}, **settings})
 
 
@@ -134,15 +139,41 @@ def test_a_refused_prediction_is_no_prediction(tmp_path: Path, data: Path) -> No
         predict.prediction(located(tmp_path, {}, data), f"{stack.url}/score")
 
 
-def test_columns_have_the_narrowest_type_that_fits() -> None:
-    cells = {"i": ["1", "2"], "f": ["1", "2.5"], "n": ["1", ""], "b": ["True", "False"], "s": ["1", "x"]}
-    assert {name: predict.column(values) for name, values in cells.items()} == {
-        "i": [1, 2],
-        "f": [1.0, 2.5],
-        "n": [1, None],
-        "b": [True, False],
-        "s": ["1", "x"],
-    }
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("a.csv", b'a;b\n"x\ny";1\n\nz;2\n', "2 rows"),
+        ("a.jsonl", b'{"a": 1}\n{"a": 2}\n', "2 rows"),
+        ("a.csv", "größe\n1\n".encode("latin-1"), "1 file"),
+        ("a.csv.gz", b"no gzip", "1 file"),
+        ("a.parquet", b"PAR1", "1 file"),
+    ],
+)
+def test_the_first_line_says_how_much_data_there_is(tmp_path: Path, file: str, content: bytes, said: str) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / file).write_bytes(content)
+    assert f"({said})" in __main__.told(located(tmp_path, {}, tmp_path / "data"))
+
+
+@pytest.mark.parametrize("text", [b"\xef\xbb\xbf" + TOML.encode(), TOML.encode("utf-16"), b"[data\n"])
+def test_what_is_wrong_with_the_settings_is_left_to_the_release_to_say(
+    tmp_path: Path, project: Path, data: Path, text: bytes
+) -> None:
+    (project / "signalbox.toml").write_bytes(text)
+    (project / "train.py").write_bytes("# größe\n".encode("latin-1"))
+    made = place.prepare(tmp_path / "state", project, data)
+    assert made.settings == ({"data": {"target": "price"}, "evaluate": {"metric": "rmse"}} if b"\xef" in text else {})
+
+
+def test_what_is_in_a_hidden_folder_is_not_uploaded(tmp_path: Path, data: Path) -> None:
+    (data / ".cache").mkdir()
+    (data / ".cache/b.csv").write_text("x\n")
+    assert [file.name for file in located(tmp_path, {}, data).files] == ["a.csv"]
+
+
+@pytest.mark.parametrize(("folder", "name"), [("ML", "ml-project"), ("7", "p-7"), ("x" * 62 + "-y", "x" * 62)])
+def test_every_folder_makes_a_name_that_a_project_and_its_container_may_have(folder: str, name: str) -> None:
+    assert place.slug(folder) == name
 
 
 def test_the_second_push_changes_the_model_only_where_it_knows_how(tmp_path: Path, project: Path) -> None:

@@ -20,8 +20,8 @@ from tools.local.stack import NotStarted, Stack
 
 def told(at: Place) -> str:
     """Return the demo's first line."""
-    lines = [len(predict.text(file)) - 1 for file in at.files if file.name.endswith((".csv", ".csv.gz"))]
-    size = f"{sum(lines):,} rows" if lines else f"{len(at.files)} files"
+    rows = [count for file in at.files if (count := predict.rows_in(file)) is not None]
+    size = f"{sum(rows):,} rows" if rows else f"{len(at.files)} file{'s' if len(at.files) > 1 else ''}"
     who = f"one approver ({place.APPROVER})"
     return f"Signalbox demo: {at.project} ({size}), a git repository, {who}. Nothing leaves this machine."
 

@@ -46,8 +46,9 @@ class Place:
 
     @property
     def files(self) -> list[Path]:
-        """The data to upload, in order of name."""
-        return sorted(file for file in self.upload.rglob("*") if file.is_file() and not file.name.startswith("."))
+        """The data to upload, in order of name; what is hidden stays here."""
+        found = (file for file in self.upload.rglob("*") if file.is_file())
+        return sorted(file for file in found if not f"/{file.relative_to(self.upload).as_posix()}".count("/."))
 
 
 def git(*arguments: str, at: Path) -> str:
@@ -81,18 +82,29 @@ def prepare(state: Path, project: Path | None, data: Path | None) -> Place:
     upload = data or made_data(state)
     working = state / "work" / name
     check_out(source, working, repository(state, name))
-    settings = tomllib.loads((working / "signalbox.toml").read_text())
-    place = Place(state, name, working, upload, settings)
+    place = Place(state, name, working, upload, own_settings(working))
     if not place.files:
         raise Trouble(f"{upload} has no files: put the project's data there.")
     place.projects_file.write_text(projects_toml(state, name))
     return place
 
 
+def own_settings(working: Path) -> dict[str, Any]:
+    """Return the project's signalbox.toml; what is wrong with it is for the release to say."""
+    try:
+        return tomllib.loads((working / "signalbox.toml").read_bytes().decode("utf-8-sig"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return {}
+
+
 def slug(name: str) -> str:
-    """Return a folder's name as a project's name: lower-case letters, digits and hyphens, a letter first."""
+    """Return a folder's name as a project's name: lower-case letters, digits and hyphens, a letter first.
+
+    Its container has the same name, which needs three characters and ends in none of the hyphens.
+    """
     made = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    return (made if made[:1].isalpha() else f"p-{made}".rstrip("-"))[:63]
+    made = made if made[:1].isalpha() else f"p-{made}".rstrip("-")
+    return made[:63].rstrip("-") if len(made) > 2 else f"{made}-project"
 
 
 def clear(state: Path) -> None:
@@ -164,7 +176,7 @@ def check_out(source: Path, working: Path, bare: Path) -> None:
 def first_message(working: Path) -> str:
     """Return what a person would have written about the first version."""
     script = working / "train.py"
-    alpha = re.search(r"^ALPHA = (.+)$", script.read_text(), re.M) if script.exists() else None
+    alpha = re.search(r"^ALPHA = (.+)$", script.read_text("utf-8", "replace"), re.M) if script.exists() else None
     return f"Ridge, alpha {alpha[1]}" if alpha else f"First version of {working.name}"
 
 

@@ -122,9 +122,9 @@ def asks(view: View) -> bool:
 def worse(at: Place) -> str:
     """Change the working copy so that the model does not get better, and return the commit's message."""
     script = at.working / at.settings.get("train", {}).get("script", "train.py")
-    text = script.read_text()
+    text = script.read_text("utf-8", "surrogateescape")
     if found := re.search(r"^ALPHA = .*$", text, re.M):
-        script.write_text(text.replace(found[0], "ALPHA = 3.0"))
+        script.write_text(text.replace(found[0], "ALPHA = 3.0"), "utf-8", "surrogateescape")
         return "Ridge, alpha 3.0"
     with (at.working / "README.md").open("a") as readme:
         readme.write("\n<!-- Nothing that trains has changed. -->\n")
