@@ -15,6 +15,7 @@ from shared.release.config import read_projects
 from tests.cli import stand_in
 from tools.cli.app import main
 from tools.cli.projects import projects_file
+from tools.cli.reach import command
 
 HOUSE = Path(__file__).resolve().parents[2]
 SETTINGS = [
@@ -191,6 +192,62 @@ def test_data_goes_where_the_operator_says(stack: stand_in.StandIn, signalbox: A
     assert said.code == 0
     assert (stack.asked[-1].body, stack.asked[-1].key) == (b"x\n1\n", "F")
     assert signalbox("data", "put", "trains", str(file)).code == 1
+
+
+def test_a_folder_of_data_keeps_the_paths_within_it(stack: stand_in.StandIn, signalbox: Any, tmp_path: Path) -> None:
+    (stack.state / "projects.toml").write_text('[projects.flights]\ndata = { container = "lake" }\n')
+    for name in ("2023/a.csv", "2024/a.csv", ".cache/a.csv"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True)
+        (tmp_path / "in" / name).write_text("x\n1\n")
+        stack.answers[f"PUT /data/lake/{name}"] = (201, {"name": name, "size": 4, "etag": "e"})
+    assert signalbox("data", "put", "flights", str(tmp_path / "in")).code == 0
+    assert [one.path for one in stack.asked] == ["/data/lake/2023/a.csv", "/data/lake/2024/a.csv"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("2023/a.csv", "2024/a.csv"), "would both become a.csv: give the folder above both"),
+        (("empty.csv",), "empty.csv is empty"),
+        (("nothing",), "nothing holds no files"),
+    ],
+)
+def test_data_that_would_be_lost_is_refused_before_anything_is_sent(
+    stack: stand_in.StandIn, signalbox: Any, tmp_path: Path, given: tuple[str, ...], said: str
+) -> None:
+    (stack.state / "projects.toml").write_text('[projects.flights]\ndata = { container = "lake" }\n')
+    for name in ("2023", "2024", "nothing"):
+        (tmp_path / name).mkdir()
+    for name, text in (("2023/a.csv", "x\n1\n"), ("2024/a.csv", "x\n2\n"), ("empty.csv", "")):
+        (tmp_path / name).write_text(text)
+    refused = signalbox("data", "put", "flights", *(str(tmp_path / name) for name in given))
+    assert (refused.code, stack.asked) == (1, [])
+    assert said in refused.err
+
+
+def test_what_a_commit_or_a_program_says_cannot_steer_the_terminal(stack: stand_in.StandIn, signalbox: Any) -> None:
+    view = stand_in.view(message="\x1b[31mred\x07\x9b2J " + "x" * 500, reason="said \x1b]0;title\x07")
+    view["steps"][0] |= {"sentence": "\x1b[2Jgone"}
+    stack.answer("GET", "releases/quiet-heron", view)
+    out = signalbox("show", "quiet-heron").out
+    assert not [char for char in out if not char.isprintable() and char != "\n"]
+    assert max(len(line) for line in out.splitlines() if "quiet-heron" in line) < 200
+
+
+def test_a_release_that_has_ended_asks_nobody_any_more(stack: stand_in.StandIn, signalbox: Any) -> None:
+    kept = stand_in.view(state="kept", standing=None, reason="not better")
+    stack.answer("GET", "releases/quiet-heron", kept)
+    said = signalbox("approve", "quiet-heron", "--reason", "please")
+    assert said.code == 1
+    assert said.err.strip() == "Nobody was asked about quiet-heron: it is kept, not better."
+
+
+def test_the_command_is_named_as_it_can_be_called_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.chdir(HOUSE)
+    assert command() == ".venv/bin/signalbox"
+    monkeypatch.chdir(tmp_path)
+    assert command() == str(HOUSE / ".venv/bin/signalbox")
 
 
 def test_data_goes_where_the_file_of_the_stack_that_is_up_says(

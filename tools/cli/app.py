@@ -13,7 +13,7 @@ from rich.text import Text
 
 from tools.cli import doctor as doctors
 from tools.cli import mail, rows
-from tools.cli.projects import data_place, projects_file
+from tools.cli.projects import data_place, projects_file, uploads
 from tools.cli.reach import (
     Reach,
     Refused,
@@ -97,14 +97,14 @@ def secret(
 @data.command("put")
 def data_put(
     project: Annotated[str, typer.Argument(help="The project's name in projects.toml.")],
-    files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, readable=True, help="What to upload.")],
+    files: Annotated[list[Path], typer.Argument(exists=True, readable=True, help="Files, or folders of them.")],
     state: State = None,
     json: Json = False,
 ) -> None:
     """Upload files as a project's new data; each one is told to the app as BlobCreated."""
     stack = reach(find_state(state))
     container, prefix = data_place(stack.state, project)
-    answers = [stack.put(container, f"{prefix}{file.name}", file) for file in files]
+    answers = [stack.put(container, f"{prefix}{name}", file) for name, file in uploads(files).items()]
     lines = [f"  {answer['name']}  {answer['size']:,} bytes  etag {answer['etag']}" for answer in answers]
     tell({"uploaded": answers}, "\n".join(lines), json, f"{command()} status")
 
@@ -172,6 +172,8 @@ def reject(release: Release, reason: Reason, approver: As = None, state: State =
 def decide(stack: Reach, release: str, decision: str, reason: str, approver: str | None, as_json: bool) -> None:
     """Answer the newest question to an approver, bound to the evidence that was sealed."""
     view = stack.get(release_path(release))
+    if view["state"] not in {"open", "parked"} and not mail.questions(stack.state, view["release"]):
+        raise Refused(f"Nobody was asked about {view['alias']}: it is {view['state']}, {view['reason']}.")
     asked = mail.question(stack.state, view["release"], approver)
     body = {"decision": decision, "reason": reason}
     if sealed := view["digests"].get("evidence"):

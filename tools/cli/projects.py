@@ -25,6 +25,29 @@ def projects_file(state: Path, given: Path | None) -> Path:
     return made
 
 
+def uploads(given: list[Path]) -> dict[str, Path]:
+    """Return what to upload by its name: a file by its own, what a folder holds by its path within it.
+
+    `Refused` when something of it would be lost: two files of one name, an empty one, a folder without any.
+    """
+    named: dict[str, Path] = {}
+    for path in given:
+        below = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+        found = {file.relative_to(path).as_posix() if path.is_dir() else file.name: file for file in below}
+        shown = {name: file for name, file in found.items() if not f"/{name}".count("/.") or not path.is_dir()}
+        if not shown:
+            raise Refused(f"{path} holds no files.")
+        for name, file in shown.items():
+            if name in named:
+                raise Refused(
+                    f"{named[name]} and {file} would both become {name}: give the folder above both, which keeps paths."
+                )
+            if not file.stat().st_size:
+                raise Refused(f"{file} is empty: no release would see it.")
+        named |= shown
+    return named
+
+
 def data_place(state: Path, project: str) -> tuple[str, str]:
     """Return the container and the prefix of a project's data, from the operator's projects.toml."""
     up = read_json(state / "run.json").get("projects")

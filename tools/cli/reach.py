@@ -10,6 +10,8 @@ from urllib.parse import quote
 
 import httpx
 
+OURS = ".venv/bin/signalbox"
+
 
 class Unreachable(Exception):
     """No stack answers; the message says how to start it. Exit code 3."""
@@ -25,7 +27,10 @@ class Refused(Exception):
 
 def command() -> str:
     """Return how `signalbox` is called from here, so that what is printed can be pasted."""
-    return "signalbox" if shutil.which("signalbox") else ".venv/bin/signalbox"
+    if shutil.which("signalbox"):
+        return "signalbox"
+    house = Path(__file__).resolve().parents[2]
+    return OURS if Path.cwd() == house else str(house / OURS)
 
 
 def find_state(given: Path | None) -> Path:

@@ -10,8 +10,14 @@ from rich.text import Text
 # Not better than production is a good end: only what went wrong is red.
 COLOURS = {"passed": "green", "running": "cyan", "failed": "red", "stopped": "yellow", "waiting": "dim"}
 ENDINGS = {"live": "green", "kept": "yellow", "open": "cyan", "failed": "red", "parked": "red"}
+LONGEST = 100
 
 View = Mapping[str, Any]
+
+
+def plain(text: str) -> str:
+    """Return what somebody else wrote so that no terminal is steered by it: control characters become spaces."""
+    return "".join(char if char.isprintable() or char == "\n" else " " for char in text)
 
 
 def under_way(view: View) -> str:
@@ -23,7 +29,7 @@ def under_way(view: View) -> str:
 
 def moment(one: View) -> str:
     """Return one line of a timeline: when, what, at which step, and what it means."""
-    return f"  {one['at'][:19].replace('T', ' ')}  {one['fact']:<16} {one['step'] or '':<9} {one['sentence']}"
+    return f"  {one['at'][:19].replace('T', ' ')}  {one['fact']:<16} {one['step'] or '':<9} {plain(one['sentence'])}"
 
 
 def seconds(value: float | None) -> str:
@@ -39,7 +45,7 @@ def word(step: View) -> str:
 
 def line(step: View) -> str:
     """Return the row of one step as plain text: step, word, seconds, sentence."""
-    return f"  {step['step']:<9} {word(step):<12} {seconds(step['seconds']):>7}   {step['sentence']}".rstrip()
+    return f"  {step['step']:<9} {word(step):<12} {seconds(step['seconds']):>7}   {plain(step['sentence'])}".rstrip()
 
 
 def steps(view: View) -> Table:
@@ -52,7 +58,8 @@ def steps(view: View) -> Table:
             continue
         style = COLOURS.get(step["state"], "")
         stands = Text(word(step), style=style)
-        table.add_row(Text(f"  {step['step']}"), stands, Text(seconds(step["seconds"])), Text(step["sentence"]))
+        said = Text(plain(step["sentence"]))
+        table.add_row(Text(f"  {step['step']}"), stands, Text(seconds(step["seconds"])), said)
     return table
 
 
@@ -65,8 +72,9 @@ def heading(view: View) -> Text:
 
 
 def first_line(message: str) -> str:
-    """Return the first line of a commit message in quotes, or nothing."""
-    return f'"{message.strip().splitlines()[0]}"' if message.strip() else ""
+    """Return the first line of a commit message in quotes, at most as long as people make them, or nothing."""
+    line = plain(message.strip().partition("\n")[0])
+    return "" if not line else f'"{line}"' if len(line) <= LONGEST else f'"{line[:LONGEST]}…"'
 
 
 def release(view: View) -> list[Any]:
@@ -76,7 +84,7 @@ def release(view: View) -> list[Any]:
         parts.append(Text(f"  waits for  {view['waits_for']}"))
     told = {"reason": view["reason"], "advice": view["advice"], **view["digests"], "live at": view["address"]}
     shown = {step["sentence"] for step in view["steps"]}
-    parts += [Text(f"  {name:<10} {value}") for name, value in told.items() if value and value not in shown]
+    parts += [Text(f"  {name:<10} {plain(value)}") for name, value in told.items() if value and value not in shown]
     return parts
 
 

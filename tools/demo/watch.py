@@ -93,9 +93,9 @@ class Watch:
     def explain(self, view: View) -> None:
         """Show why a release did not get where it should: its reason, what to do, and the end of the log."""
         why = view["reason"] or f"it waits for {view['waits_for']}"
-        self._console.print(f"\n{view['alias']} is {view['state']}: {why}", soft_wrap=True, markup=False)
+        self._console.print(f"\n{view['alias']} is {view['state']}: {rows.plain(why)}", soft_wrap=True, markup=False)
         if view["advice"]:
-            self._console.print(f"  {view['advice']}", soft_wrap=True, markup=False)
+            self._console.print(f"  {rows.plain(view['advice'])}", soft_wrap=True, markup=False)
         steps = [step["step"] for step in view["steps"] if step["state"] in {"failed", "stopped"}]
         for step in steps[:1] or [view["standing"]]:
             self._tail(view["release"], step)
@@ -109,4 +109,4 @@ class Watch:
             lines = [str(refused)]
         self._console.print(f"\nThe end of the log of {step}:", markup=False)
         for line in lines[-most:]:
-            self._console.print(f"  {line}", soft_wrap=True, markup=False)
+            self._console.print(f"  {rows.plain(line)}", soft_wrap=True, markup=False)
