@@ -331,3 +331,11 @@ def test_slots_and_holds_are_as_the_last_word_in_the_ledger_says() -> None:
     assert environment.fold([vacated, claimed]).slots == {"slot": claimed}
     assert environment.fold([held, lifted]).held is None
     assert environment.fold([lifted, held]).held == held
+
+
+def test_a_question_stands_in_the_way_of_older_ones_until_it_ends_other_than_live() -> None:
+    asked = [facts.ApprovalAsked("a" * 20, 2), facts.ApprovalAsked("b" * 20, 3)]
+    assert project.fold([]).asking == 0
+    assert project.fold(asked).asking == 3
+    assert project.fold([*asked, facts.ReleaseClosed("b" * 20, "live")]).asking == 3
+    assert project.fold([*asked, facts.ReleaseClosed("b" * 20, "rejected")]).asking == 2
