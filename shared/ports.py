@@ -224,7 +224,7 @@ class Images(Protocol):
 
 
 class Service(Struct, frozen=True):
-    """A slot and what runs in it. `log` is the tail of its output when it failed."""
+    """A slot and what runs in it. `log` is what its code raised last, or the tail of its output when it failed."""
 
     slot: str
     status: ServiceStatus

@@ -424,7 +424,8 @@ class _Hosting:
         if reason := self.world.failing.get(environment):
             self.world.services[slot] = Service(slot, "failed", image, log=reason)
             return
-        self.world.services[slot] = Service(slot, "answering", image, f"http://{slot}.example.org/score", 1.0)
+        url, raised = f"http://{slot}.example.org/score", self.world.failing.get("code", "")
+        self.world.services[slot] = Service(slot, "answering", image, url, 1.0, raised)
         self.world.raise_event("ModelDeployed", notices.ServiceHeard(slot))
 
     async def stop(self, slot: str) -> None:

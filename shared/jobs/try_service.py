@@ -51,7 +51,8 @@ def claim_of_answering(service: Service) -> Claim:
         answer = service.get(path)
         if answer.status != 200:
             raise JobFailed(
-                f"The service answers {answer.status} to GET {path}: {answer.shown()}", "See the log of its slot"
+                f"The service answers {answer.status} to GET {path}: {answer.shown()}",
+                "Correct the scoring file and push",
             )
     return claim("answers", None, None, "answers GET / and GET /swagger.json")
 

@@ -20,7 +20,7 @@ from shared.release.facts import (
 from shared.release.ids import going_live, slot_name
 from shared.release.line import known
 from shared.steps.ask import changed, outrun
-from shared.steps.try_ import TryResult, try_job
+from shared.steps.try_ import TryResult, try_job, with_its_cause
 from shared.steps.turn import JOB_ENDS, Ended, Found, Pending, Turn, Wanted, read_result
 from shared.streams import environment_stream
 
@@ -73,7 +73,8 @@ async def _tried(turn: Turn, service: Service) -> Found:
     if report.status == "running":
         return Pending(name, JOB_ENDS)
     if report.status != "completed":
-        raise StepFailed(report.reason, report.advice or "Production stays as it is", name)
+        failure = StepFailed(report.reason, report.advice or "Production stays as it is", name)
+        raise with_its_cause(failure, service)
     refused = gates.gate(turn.release, _tried_fact(turn, report.result, name))
     if refused:
         raise StepFailed(refused.reason, "Production stays as it is", name)

@@ -4,7 +4,8 @@ import json
 
 from msgspec import Struct
 
-from shared.ports import JobSpec
+from shared.errors import StepFailed
+from shared.ports import JobSpec, Service
 from shared.release.facts import Checked, Claim, Evaluated, Staged, Tried
 from shared.release.line import known
 from shared.steps.turn import Found, Turn, look_at_job, read_result
@@ -29,8 +30,18 @@ async def look(turn: Turn) -> Found:
         read = read_result(result, TryResult, name)
         return Tried(turn.round, read.golden, read.bad_inputs, read.p95_ms, read.claims, seconds)
 
-    url = known(turn.state, "stage", Staged).url
-    return await look_at_job(turn, name, lambda: try_job(turn, name, url), ended)
+    staged = known(turn.state, "stage", Staged)
+    try:
+        return await look_at_job(turn, name, lambda: try_job(turn, name, staged.url), ended)
+    except StepFailed as failure:
+        raise with_its_cause(failure, await turn.outside.hosting.find(staged.slot)) from failure
+
+
+def with_its_cause(failure: StepFailed, service: Service | None) -> StepFailed:
+    """Return the failure of a trial with what the service's code raised: over HTTP it only answers 500."""
+    if service is None or service.status != "answering" or not service.log:
+        return failure
+    return StepFailed(f"{failure.reason}; its code raised {service.log}", failure.advice, failure.log)
 
 
 def try_job(turn: Turn, name: str, url: str) -> JobSpec:

@@ -94,6 +94,21 @@ def test_a_failing_step_ends_the_release_there_and_blocks_nobody(step: str) -> N
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
+def test_a_service_that_fails_its_trial_ends_the_release_with_what_its_code_raised(environment: str) -> None:
+    world = World()
+    release = world.push("a")
+    if environment == "production":
+        world.run()
+        world.decide(release)
+    world.failing["try" if environment == "staging" else "promote"] = "The service answers 500"
+    world.failing["code"] = "KeyError: 'rooms' (score.py:6)"
+    world.run()
+    assert world.state(release).ended.reason == (  # type: ignore[union-attr]
+        "The service answers 500; its code raised KeyError: 'rooms' (score.py:6)"
+    )
+
+
+@pytest.mark.parametrize("environment", ["staging", "production"])
 def test_a_service_that_does_not_start_is_found_by_the_look_because_no_event_tells(environment: str) -> None:
     world = World()
     world.failing[environment] = "ImportError: no score"

@@ -15,7 +15,7 @@ import msgspec
 from shared.backends.local import works
 from shared.backends.local.processes import ended_within, is_alive, kill_group
 from shared.backends.local.routes import Route, write_route
-from shared.backends.local.slots import Slot, Started, read_slot, read_started, service_log, slot_folder, tail
+from shared.backends.local.slots import Slot, Started, raised, read_slot, read_started, service_log, slot_folder, tail
 from shared.errors import Conflict, NotFound, Unavailable
 from shared.ports import Seen, Service
 
@@ -109,7 +109,8 @@ def find(state: Path, name: str) -> Service | None:
         return Service(name, started.status, slot.image, log=started.reason)
     if not is_alive(started.who):
         return Service(name, "stopped", slot.image, log=tail(service_log(folder)))
-    return Service(name, "answering", slot.image, f"{started.url}/score", started.seconds)
+    url, why = f"{started.url}/score", raised(service_log(folder))
+    return Service(name, "answering", slot.image, url, started.seconds, why)
 
 
 def start(state: Path, folder: Path, slot: Slot) -> None:

@@ -1,6 +1,7 @@
 """What is kept of a slot: what is to run in it, and what came of that."""
 
 import os
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,11 @@ from shared.backends.local.workspace import NAME
 from shared.errors import StepFailed
 
 LONGEST_TAIL = 4000
+SEARCHED = 64 * 1024
+CODE = "/var/azureml-app/code/"
+"""Where an image keeps the project's own files."""
+
+_FRAME = re.compile(r'^\s+File "(?P<file>[^"]+)", line (?P<line>\d+)')
 
 
 class Slot(Struct, frozen=True):
@@ -60,11 +66,26 @@ def service_log(folder: Path) -> Path:
     return folder / "service.log"
 
 
-def tail(log: Path) -> str:
+def raised(log: Path) -> str:
+    """Return what the project's code raised last, like `KeyError: 'bmi' (score.py:18)`; empty when it raised nothing.
+
+    The server's own frames around it and the exception it makes of it are left out.
+    """
+    place, found = "", ""
+    for line in tail(log, SEARCHED).splitlines():
+        if frame := _FRAME.match(line):
+            if CODE in frame["file"]:
+                place = f"{frame['file'].partition(CODE)[2]}:{frame['line']}"
+        elif place and line and not line[0].isspace():
+            found, place = f"{line[:300]} ({place})", ""
+    return found
+
+
+def tail(log: Path, most: int = LONGEST_TAIL) -> str:
     """Return the end of a log, at most 4,000 bytes of it."""
     try:
         with log.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - LONGEST_TAIL))
+            file.seek(max(0, file.seek(0, os.SEEK_END) - most))
             return file.read().decode("utf-8", "replace")
     except FileNotFoundError:
         return ""

@@ -21,7 +21,7 @@ from shared.backends.local.layers import Unpacked, unpacked
 from shared.backends.local.processes import Identity, is_alive, spawn
 from shared.backends.local.routes import move_routes
 from shared.backends.local.runner import capture_output
-from shared.backends.local.slots import Slot, Started, read_slot, service_log, slot_folder, tail
+from shared.backends.local.slots import Slot, Started, raised, read_slot, service_log, slot_folder, tail
 from shared.errors import SignalboxError
 
 READY_SECONDS = 120.0
@@ -68,7 +68,8 @@ def _start(state: Path, folder: Path, slot: Slot) -> Started:
     problem = _wait(port, who, began + READY_SECONDS)
     if problem:
         works.end_script(folder)
-        return Started("failed", reason=f"{problem}\n{tail(service_log(folder))}")
+        why = raised(service_log(folder))
+        return Started("failed", reason=f"{problem}: {why}" if why else f"{problem}\n{tail(service_log(folder))}")
     model = f"{image.labels['org.opencontainers.image.title']}:{image.labels['org.opencontainers.image.version']}"
     return Started("answering", f"http://127.0.0.1:{port}", time.monotonic() - began, who=who, model=model)
 

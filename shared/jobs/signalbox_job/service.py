@@ -58,7 +58,7 @@ class Service:
             raise JobFailed(
                 f"The service answers {answer.status} to {len(rows)} golden row{'s' if len(rows) > 1 else ''}:"
                 f" {answer.shown()}",
-                "See the log of its slot",
+                "Correct the scoring file and push",
             )
         try:
             told = signalbox_scoring.predictions_of(answer.body)
@@ -88,6 +88,6 @@ class Service:
                 if last:
                     raise JobFailed(
                         f"Nobody answers {method} at {self._url}: {fault}",
-                        "See the log of the slot, then release again",
+                        "Look whether it ran out of memory, then release again",
                     ) from fault
         raise AssertionError("unreachable")
