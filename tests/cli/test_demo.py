@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from shared.release.config import read_projects
 from shared.sources.push import read_push
 from shared.sources.signatures import Secret
 from tests.cli import stand_in
 from tools.cli.mail import questions
+from tools.cli.reach import reach
 from tools.demo import __main__, answer, place, predict, story
 from tools.demo.place import Place, Trouble
+from tools.demo.watch import Watch
 from tools.local.keys import read_keys
 
 TOML = '[data]\ntarget = "price"\n[evaluate]\nmetric = "rmse"\n'
@@ -192,3 +195,18 @@ def test_the_curl_that_is_shown_names_the_token_and_the_address(tmp_path: Path) 
         shown = answer.ways(asked, stand_in.view(), lambda line: f"signalbox {line}")
     assert re.search(r"curl -X POST -H 'Authorization: Bearer sb1.grant.mac' .* " + re.escape(asked.url), shown)
     assert "signalbox approve quiet-heron" in shown
+
+
+@pytest.mark.parametrize(("log", "shown"), [(b"boom\n", True), (None, False)])
+def test_a_failure_is_explained_with_the_end_of_its_log_if_it_has_one(
+    tmp_path: Path, log: bytes | None, shown: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with stand_in.standing_in(tmp_path / "state") as stack:
+        if log:
+            stack.answer("GET", f"releases/{stand_in.RELEASE}/log", log)
+        view = stand_in.view(state="failed", standing=None, reason="no score", advice="Mend it")
+        view["steps"][6] |= {"state": "failed"}
+        Watch(reach(tmp_path / "state"), Console()).explain(view)
+    said = capsys.readouterr().out
+    assert "quiet-heron is failed: no score" in said
+    assert ("The end of the log" in said, "boom" in said, "nothing at" in said) == (shown, shown, False)

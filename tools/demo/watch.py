@@ -105,8 +105,9 @@ class Watch:
             return
         try:
             lines = self._stack.text(release_path(release, "/log"), step=step).splitlines()
-        except Refused as refused:
-            lines = [str(refused)]
+        except Refused:
+            # A step that submits no job has no log: what it said is the reason already.
+            return
         self._console.print(f"\nThe end of the log of {step}:", markup=False)
         for line in lines[-most:]:
             self._console.print(f"  {rows.plain(line)}", soft_wrap=True, markup=False)
