@@ -80,7 +80,7 @@ def prepare(state: Path, project: Path | None, data: Path | None) -> Place:
     clear(state)
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     upload = data or made_data(state)
-    working = state / "work" / name
+    working = state / "checkout" / name
     check_out(source, working, repository(state, name))
     place = Place(state, name, working, upload, own_settings(working))
     if not place.files:
