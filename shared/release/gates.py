@@ -29,10 +29,11 @@ def _evaluated(opened: facts.ReleaseOpened, outcome: facts.Evaluated) -> Stop | 
     passes = {"first", "better"} | ({"inconclusive"} if opened.promote_when == "not worse" else set())
     if outcome.verdict in passes:
         return None
-    word = "not surely better" if outcome.verdict == "inconclusive" else "not better"
-    return Stop(
-        "kept", f"{compared(outcome)}: {word}, production stays as it is", "Not an error: nothing is to be done"
-    )
+    word, advice = "not better", "Not an error: nothing is to be done"
+    if outcome.verdict == "inconclusive":
+        word = "not surely better"
+        advice = 'Not an error: more data may tell, or the operator may set promote_when = "not worse"'
+    return Stop("kept", f"{compared(outcome)}: {word}, production stays as it is", advice)
 
 
 def compared(outcome: facts.Evaluated) -> str:
@@ -41,7 +42,9 @@ def compared(outcome: facts.Evaluated) -> str:
         beside = f" ({outcome.note})" if outcome.note else ""
         return f"{outcome.metric} {outcome.candidate:.4g} on {outcome.rows} rows, nothing to compare with{beside}"
     how = f"{'better' if outcome.gain > 0 else 'worse'} by {abs(outcome.gain):.3g}" if outcome.gain else "no difference"
-    interval = "" if outcome.low is None or outcome.high is None else f", gain [{outcome.low:.3g}, {outcome.high:.3g}]"
+    # Adding zero takes the sign from a minus zero.
+    low, high = outcome.low, outcome.high
+    interval = "" if low is None or high is None else f", gain [{low + 0.0:.3g}, {high + 0.0:.3g}]"
     return f"{outcome.metric} {outcome.candidate:.4g} against {outcome.champion:.4g}: {how}{interval}"
 
 
@@ -49,4 +52,5 @@ def _claimed(claims: tuple[facts.Claim, ...]) -> Stop | None:
     refused = [claim.sentence for claim in claims if claim.verdict == "refused"]
     if not refused:
         return None
-    return Stop("failed", "; ".join(refused), "Mend the model or the bound in the operator's policy, then push again")
+    advice = "Mend the model, or ask the operator about the bound where it has one, then push again"
+    return Stop("failed", "; ".join(refused), advice)
