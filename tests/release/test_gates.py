@@ -21,6 +21,7 @@ def rescored(verdict: str, gain: float | None, low: float | None = None, high: f
 BETTER = rescored("better", 0.5, 0.1, 0.9)
 WORSE = rescored("not better", -0.4, -0.9, -0.1)
 UNSURE = rescored("inconclusive", 0.2, -0.1, 0.5)
+UNCERTAIN = 'Not an error: more data may tell, or the operator may set promote_when = "not worse"'
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,8 @@ def test_what_is_not_better_is_kept_out_unless_the_operator_lets_what_is_not_wor
     opened: object, outcome: Evaluated, reason: str | None
 ) -> None:
     stop = gates.gate(opened, outcome)  # type: ignore[arg-type]
-    assert stop == (None if reason is None else gates.Stop("kept", reason, KEPT))
+    advice = UNCERTAIN if outcome is UNSURE else KEPT
+    assert stop == (None if reason is None else gates.Stop("kept", reason, advice))
 
 
 CERTIFIED = Claim("noise", "certified", "noise of 1 % costs 0.2 %")
