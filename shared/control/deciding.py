@@ -182,7 +182,8 @@ def _governed(now: environment.EnvironmentState, asked: EnvironmentAsked) -> lis
         return []
     old = now.ever_live(asked.to) if asked.to else now.before
     if old is None:
-        raise Conflict(f"{asked.to or 'an older release'} was never live in {asked.environment} of {asked.project}")
+        where = f"live in {asked.environment} of {asked.project}"
+        raise Conflict(f"{asked.to} was never {where}" if asked.to else f"no older release was ever {where}")
     if old.release == now.live.release:
         return []
     back = facts.LiveDecided(

@@ -157,7 +157,7 @@ def test_environments_say_what_is_live_and_who_is_asked(app: App) -> None:
     back = json.dumps({"action": "rollback", "by": "bo@example.org", "reason": "slow"}).encode()
     refused = app.http(environments, "POST", back, route={"path": "houses/production"})
     assert refused.status_code == 409
-    assert "was never live" in str(read(refused)["error"])
+    assert "no older release was ever live in production of houses" in str(read(refused)["error"])
 
 
 def test_health_says_what_loaded(app: App) -> None:

@@ -93,7 +93,7 @@ def test_a_plain_roll_back_goes_to_an_older_release_and_never_to_a_newer_one() -
     live_release(world, "b")
     rollback(world)
     world.take_in(notices.EnvironmentAsked("houses", "production", "lift", "bo@example.org", "looked at it"))
-    with pytest.raises(Conflict, match="an older release was never live"):
+    with pytest.raises(Conflict, match="no older release was ever live in production of houses"):
         rollback(world)
     assert rollback(world, to="v2")["version"] == 2
 
