@@ -15,6 +15,7 @@ MODULES = (
     "on_model_deployed",
     "on_new_data",
     "on_data_drift",
+    "on_time_passed",
     "on_step_due",
     "approve",
     "releases",

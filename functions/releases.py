@@ -1,4 +1,4 @@
-"""HTTP: open one on demand, cancel, resume, list, one release, its evidence, timeline and logs."""
+"""HTTP: open one on demand, cancel, resume, rerun, list, one release, its evidence, timeline and logs."""
 
 import typing
 
@@ -6,7 +6,6 @@ import azure.functions as func
 
 from shared import reports, wiring
 from shared.control import Answer, answered
-from shared.errors import NotFound
 from shared.sources import people
 
 bp = func.Blueprint()
@@ -29,11 +28,7 @@ async def releases(req: func.HttpRequest, orders: func.Out[typing.List[str]]) ->
 async def _ask(req: func.HttpRequest, name: str, view: str) -> Answer:
     if not name:
         return await wiring.control().take_in([people.open_request(req.headers, req.get_body())])
-    if view == "cancel":
-        return await wiring.control().take_in([people.cancel_request(name, req.headers, req.get_body())])
-    if view == "resume":
-        return await wiring.control().take_in([people.resume_request(name, req.headers, req.get_body())])
-    raise NotFound("POST to /releases opens one, to /releases/{release}/cancel ends one, to .../resume lets one go on")
+    return await wiring.control().take_in([people.about_release(view, name, req.headers, req.get_body())])
 
 
 async def _show(req: func.HttpRequest, name: str, view: str) -> Answer:

@@ -11,7 +11,9 @@ HTML: Kind = "text/html; charset=utf-8"
 
 
 class Order(Struct, frozen=True, omit_defaults=True):
-    """A message that asks for work: a step of a release, `close` after its end, or `converge` of an environment."""
+    """A message that asks for work: a step of a release, or `look` at whichever it stands at, or `close` after its end;
+    `converge` of an environment; `govern` of a project.
+    """
 
     step: str
     release: str = ""

@@ -118,6 +118,7 @@ def _environment(known: KnownEnvironment) -> dict[str, Any]:
         "live": _staging(known) if known.name == "staging" else _live(known),
         "held": {"by": held.by, "reason": held.reason, "at": _when(known.stream, held)} if held else None,
         "waiting": [_waiting(each.state) for each in known.waiting],
+        "pending": known.pending,
     }
 
 

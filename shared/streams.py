@@ -3,12 +3,15 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from shared.errors import Conflict, Moved
 from shared.ports import Ledger
 from shared.release import chain, environment, project
 from shared.release.facts import Fact
+
+KEPT = 256
+"""Streams whose beginning a process remembers; what was read and verified once only grows."""
 
 
 class Streams(Struct, frozen=True):
@@ -16,10 +19,17 @@ class Streams(Struct, frozen=True):
 
     ledger: Ledger
     clock: Callable[[], datetime]
+    kept: dict[str, chain.Stream] = field(default_factory=dict)
 
     async def read(self, name: str) -> chain.Stream:
-        """Read a whole stream; one that does not exist is empty."""
-        return chain.decode(name, await self.ledger.read(name))
+        """Read a stream; one that does not exist is empty. Only what came since it was read last is fetched."""
+        before = self.kept.pop(name, None) or chain.begin(name)
+        stream = chain.go_on(before, await self.ledger.read(name, before.position))
+        if stream.records:
+            self.kept[name] = stream
+            if len(self.kept) > KEPT:
+                del self.kept[next(iter(self.kept))]
+        return stream
 
     async def append(self, stream: chain.Stream, facts: Sequence[Fact]) -> None:
         """Append in one piece at the position read; raises `Moved` when something else came first."""
@@ -27,6 +37,8 @@ class Streams(Struct, frozen=True):
         try:
             await self.ledger.append(stream.name, lines, stream.position)
         except Conflict as conflict:
+            # A stream that was put back from a backup is shorter than what is remembered: read it whole.
+            self.kept.pop(stream.name, None)
             raise Moved(f"{stream.name} moved on from {stream.position}") from conflict
 
     async def add(self, name: str, facts: Sequence[Fact]) -> None:

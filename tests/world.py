@@ -49,7 +49,8 @@ repository = "https://git.example.org/acme/houses.git"
 secrets = ["HOUSES_PUSH"]
 approvers = ["ana@example.org", "bo@example.org"]
 drift_monitors = ["houses-monitor"]
-data = { container = "houses", prefix = "in/" }
+data = { container = "houses", prefix = "in/", quiet_seconds = 0 }
+governor = { cooldown_minutes = 0 }
 """
 MODEL = "sha256:" + "a" * 64
 RESULTS: dict[str, dict[str, Any]] = {
@@ -267,6 +268,10 @@ class World:
 
     def _take(self, chosen: Order | Notice) -> None:
         (self.orders if isinstance(chosen, Order) else self.events).remove(chosen)  # type: ignore[arg-type]
+
+    def tick(self) -> None:
+        """Let the clock's function look once, and keep its orders."""
+        self.orders += RUNNER.run(self.control.time_passed()).orders
 
     def patrol(self) -> None:
         """Let the patrol look once, and keep its orders."""

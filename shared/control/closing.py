@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from shared.answers import Order
+from shared.control.governing import Governing
 from shared.errors import Unavailable
 from shared.ports import Outside
 from shared.release import facts, line, state
@@ -15,6 +16,7 @@ class Closing(Struct, frozen=True):
 
     outside: Outside
     streams: Streams
+    governing: Governing
 
     async def close(self, release: str) -> list[Order]:
         """Stop what still runs for an ended release, vacate its slots, and take its mark away."""
@@ -32,8 +34,9 @@ class Closing(Struct, frozen=True):
         if release not in (await self.streams.project(project)).closed:
             closed = facts.ReleaseClosed(release, known.ended.how)
             await self.streams.add(project_stream(project), [closed])
+        due = await self.governing.turns(project)
         await self.outside.ledger.unmark(f"open/{release}")
-        return []
+        return due
 
     async def _vacate(self, project: str, environment: str, slot: str) -> None:
         await self.outside.hosting.stop(slot)

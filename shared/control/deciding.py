@@ -11,7 +11,7 @@ from shared.ports import Outside
 from shared.release import environment, facts, ids, line, state
 from shared.release.ids import going_live
 from shared.release.notices import CancelAsked, DecisionGiven, EnvironmentAsked, ResumeAsked
-from shared.streams import Streams, environment_stream, release_stream
+from shared.streams import Streams, environment_stream, project_stream, release_stream
 
 
 class Deciding(Struct, frozen=True):
@@ -89,6 +89,10 @@ class Deciding(Struct, frozen=True):
                 raise Conflict(f"it ended already as {known.ended.how}: {known.ended.reason}")
             if known.parked is None:
                 raise Conflict(f"it is not parked; it waits for {line.waiting_for(known)}")
+            # First, so that a resumed release always counts as running again.
+            name = project_stream(known.release.project)
+            if known.release.release in (await self.streams.project(known.release.project)).aside:
+                await self.streams.add(name, [facts.ReleaseResumed(known.release.release)])
             resumed = facts.Resumed(known.parked.step, known.parked.round, asked.by, asked.reason)
             state.learn(known, resumed)
             try:

@@ -11,13 +11,15 @@ from msgspec import Struct
 from shared.answers import Answer, Order
 from shared.control.closing import Closing
 from shared.control.deciding import Deciding
+from shared.control.governing import Governing
 from shared.control.hearing import Hearing
 from shared.control.opening import Opened, Opening
 from shared.control.patrolling import Patrolling
 from shared.control.reading import Reading
+from shared.control.scheduling import Scheduling
 from shared.control.triggers import Triggers
 from shared.control.working import Working
-from shared.errors import NotUnderstood
+from shared.errors import NotUnderstood, SignalboxError
 from shared.ports import Outside
 from shared.release import facts, notices
 from shared.release.notices import Notice
@@ -32,6 +34,8 @@ class Control(Struct, frozen=True):
     outside: Outside
     streams: Streams
     triggers: Triggers
+    governing: Governing
+    scheduling: Scheduling
     hearing: Hearing
     working: Working
     closing: Closing
@@ -46,15 +50,19 @@ class Control(Struct, frozen=True):
         """Return the controller of everything that `outside` reaches; `locks` are those of the process."""
         streams = Streams(outside.ledger, outside.clock)
         opening = Opening(outside, streams)
+        locks = WeakValueDictionary() if locks is None else locks
+        governing = Governing(outside, streams, opening, locks)
         return Control(
             outside=outside,
             streams=streams,
-            triggers=Triggers(outside, streams, opening),
+            triggers=Triggers(outside, streams, opening, governing),
+            governing=governing,
+            scheduling=Scheduling(outside, streams),
             hearing=Hearing(streams),
-            working=Working(outside, streams, WeakValueDictionary() if locks is None else locks),
-            closing=Closing(outside, streams),
+            working=Working(outside, streams, locks),
+            closing=Closing(outside, streams, governing),
             deciding=Deciding(outside, streams),
-            patrolling=Patrolling(outside, streams, opening),
+            patrolling=Patrolling(outside, streams, opening, governing),
             reading=Reading(outside, streams),
             heard={},
         )
@@ -76,6 +84,11 @@ class Control(Struct, frozen=True):
                     known = await self.reading.release(notice.release)
                     named_again = msgspec.structs.replace(notice, release=known.state.release.release)
                     return await self.deciding.resume(named_again)
+                case notices.RerunAsked():
+                    known = await self.reading.release(notice.release)
+                    again = msgspec.structs.replace(notice, release=known.state.release.release)
+                    new, _ = await self.triggers.pull(again, speaks_for)
+                    opened += new
                 case notices.EnvironmentAsked():
                     return await self.deciding.govern(notice)
                 case notices.RunHeard() | notices.ModelHeard() | notices.ImageHeard() | notices.ServiceHeard():
@@ -107,11 +120,24 @@ class Control(Struct, frozen=True):
             return Answer(orders=tuple(await self.closing.close(order.release)))
         if order.step == "converge":
             return Answer(orders=tuple(await self.closing.converge(order.project, order.environment)))
+        if order.step == "govern":
+            return Answer(orders=tuple(await self.governing.turns(order.project)))
         return Answer(orders=tuple(await self.working.work(order, attempt)))
 
     async def patrol(self) -> Answer:
         """Look at everything open; return the orders that heal what events missed."""
         return Answer(orders=tuple(await self.patrolling.patrol()))
+
+    async def time_passed(self) -> Answer:
+        """Let schedules come due, and look again at what waits for quiet, a cool-down or a budget."""
+        orders: list[Order] = []
+        for name in self.outside.projects:
+            try:
+                await self.scheduling.come_due(name)
+                orders += (await self.governing.govern(name)).orders
+            except SignalboxError as error:
+                log.warning("project=%r what is wanted of it cannot be looked at: error=%r", name, error)
+        return Answer(orders=tuple(orders))
 
     async def give_up(self, message: str) -> None:
         """Take an order out of the poison queue; one that cannot be read was never ours."""

@@ -43,13 +43,34 @@ class Opening(Struct, frozen=True):
             asked = next((each for each in known.numbered.values() if ask and each.ask == ask), None)
             numbered = asked or known.numbered.get(release)
             if numbered is None:
-                number = known.next_number
-                numbered = facts.ReleaseNumbered(release, number, commit, known.data_version, cause, ask, by, reason)
+                numbered = self.numbered(name, known, commit, ask, cause, by, reason)
                 try:
                     await self.streams.append(stream, [numbered])
                 except Moved:
                     continue
             return await self.start(name, project.before(stream.facts, numbered.release), numbered)
+
+    def numbered(
+        self, name: str, known: project.ProjectState, commit: str, ask: str, cause: Cause, by: str, reason: str
+    ) -> facts.ReleaseNumbered:
+        """Return the fact by which a release takes the next number, with the data version that is known."""
+        return facts.ReleaseNumbered(
+            release=ids.release_id(name, commit, known.data_version, ask),
+            number=known.next_number,
+            commit=commit,
+            data=known.data_version,
+            cause=cause,
+            ask=ask,
+            by=by,
+            reason=reason,
+            at=int(self.outside.clock().timestamp()),
+        )
+
+    async def again(self, name: str, release: str) -> Opened:
+        """Find a release that has its number; what of its beginning was lost is made again."""
+        stream = await self.streams.read(project_stream(name))
+        numbered = project.fold(stream.facts).numbered[release]
+        return await self.start(name, project.before(stream.facts, release), numbered)
 
     async def start(self, name: str, then: project.ProjectState, numbered: facts.ReleaseNumbered) -> Opened:
         """Mark and begin a release that has its number; `then` is the project as it was at that moment."""

@@ -6,6 +6,7 @@ from collections.abc import Awaitable
 from msgspec import Struct
 
 from shared.answers import Order
+from shared.control.governing import Governing
 from shared.control.opening import Opening
 from shared.control.working import again
 from shared.errors import Moved, SignalboxError
@@ -22,6 +23,7 @@ class Patrolling(Struct, frozen=True):
     outside: Outside
     streams: Streams
     opening: Opening
+    governing: Governing
 
     async def patrol(self) -> list[Order]:
         """Return orders for every open release, for heads that were never pushed to us, and for addresses that lag."""
@@ -34,6 +36,7 @@ class Patrolling(Struct, frozen=True):
             orders += await _looked(name, self._unmarked(name, marked))
             orders += await _looked(name, self._head(name))
             orders += await _looked(name, self._address(name))
+            orders += await _looked(name, self.governing.turns(name))
         return orders
 
     async def _open(self, release: str, content: bytes) -> list[Order]:

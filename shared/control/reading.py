@@ -70,11 +70,13 @@ class Reading(Struct, frozen=True):
     async def _environment(self, name: str, which: str) -> KnownEnvironment:
         stream = await self.streams.read(environment_stream(name, which))
         waiting: tuple[KnownRelease, ...] = ()
+        pending = ""
         if which == "production":
             known = await self.streams.project(name)
             waiting = tuple(open for open in await self._open(known) if line.standing(open.state) == "ask")
+            pending = _pending(known)
         address = self.outside.hosting.address(name, which)
-        return KnownEnvironment(name, which, environment.fold(stream.facts), stream, waiting, address)
+        return KnownEnvironment(name, which, environment.fold(stream.facts), stream, waiting, address, pending)
 
     async def _open(self, known: project.ProjectState) -> list[KnownRelease]:
         still = [release for release in known.numbered if release not in known.closed]
@@ -100,6 +102,14 @@ class Reading(Struct, frozen=True):
         known = (await self.release(name)).state
         job = ids.run_name(known.release.release, step, line.round_of(known, step))
         return await self.outside.jobs.log(job)
+
+
+def _pending(known: project.ProjectState) -> str:
+    if not known.wanted:
+        return ""
+    last = list(known.wanted.values())[-1]
+    more = f" (and {len(known.wanted) - 1} more)" if len(known.wanted) > 1 else ""
+    return f"{last.reason}{more}; {known.waits.reason if known.waits else 'the governor looks at it next'}"
 
 
 def _means(known: state.State, name: str, numbered: re.Match[str] | None) -> bool:

@@ -1,24 +1,28 @@
-"""Triggers: a push, new data, drift or a person opens a release; everything else that came in is recorded with why."""
+"""Triggers: a push or a person opens a release, data and drift want one; all that came in is recorded with why."""
+
+from fnmatch import fnmatchcase
 
 from msgspec import Struct
 
+from shared.control.governing import Governing
 from shared.control.opening import Opened, Opening
 from shared.errors import Conflict, NotFound
 from shared.ports import Outside
-from shared.release import facts, project
+from shared.release import facts, ids, state
 from shared.release.addresses import same_repository
-from shared.release.notices import BlobHeard, DriftHeard, Ignored, Notice, OpenAsked, Pushed
-from shared.streams import Streams, project_stream
+from shared.release.notices import BlobHeard, DriftHeard, Ignored, Notice, OpenAsked, Pushed, RerunAsked
+from shared.streams import Streams, project_stream, release_stream
 
 Pulled = tuple[list[Opened], list[str]]
 
 
 class Triggers(Struct, frozen=True):
-    """Finds the projects a notice is about, by the plain rule: each of them opens a release."""
+    """Finds the projects a notice is about; what nobody stands behind is for the governor to answer."""
 
     outside: Outside
     streams: Streams
     opening: Opening
+    governing: Governing
 
     async def pull(self, notice: Notice, speaks_for: frozenset[str] | None) -> Pulled:
         """Return the releases a notice opened or led to, and a sentence for each thing that was only recorded."""
@@ -33,6 +37,8 @@ class Triggers(Struct, frozen=True):
                 return await self._drift(notice)
             case OpenAsked():
                 return await self._asked(notice)
+            case RerunAsked():
+                return await self._rerun(notice)
             case _:
                 raise TypeError(f"{type(notice).__name__} opens no release")
 
@@ -83,18 +89,27 @@ class Triggers(Struct, frozen=True):
         if not names:
             return [], [await self._record(None, "data", subject, "no project reads this container", "", "refused")]
         for name in names:
-            row = facts.DataArrived(notice.container, notice.name, notice.size, notice.etag, notice.sequencer)
-            await self.streams.add(project_stream(name), [row])
-            known = await self.streams.project(name)
-            reason = f"data arrived: {subject} ({notice.size} bytes)"
-            new = await self._again(name, known, "", "data", "", reason)
-            if new is None:
-                waits = f"{reason}; no commit of {name} has come in yet, so it waits for a push"
-                recorded.append(await self._record(name, "data", subject, waits, ""))
-            else:
-                await self._opened(name, "data", subject, "", new)
-                opened.append(new)
+            new, said = await self._arrived(name, notice, subject)
+            opened += new
+            recorded += said
         return opened, recorded
+
+    async def _arrived(self, name: str, notice: BlobHeard, subject: str) -> Pulled:
+        entry, known = self.outside.projects[name], await self.streams.project(name)
+        row = facts.DataArrived(notice.container, notice.name, notice.size, notice.etag, notice.sequencer)
+        announces = bool(entry.data and entry.data.manifest and fnmatchcase(notice.name, entry.data.manifest))
+        if not notice.size and not announces:
+            return [], [await self._record(name, "data", subject, "an empty blob: it has nothing to learn from")]
+        reason = f"data arrived: {subject} ({notice.size} bytes)"
+        key = f"data {subject} {notice.etag} {notice.sequencer}"
+        if key not in known.keys and known.holds(row):
+            said = f"this version of {subject}, or a later one, came in before"
+            return [], [await self._record(name, "data", subject, said, "", "duplicate")]
+        if entry.data and entry.data.manifest and not announces:
+            await self.streams.add(project_stream(name), [row])
+            said = f"{reason}; it waits for {entry.data.manifest}"
+            return [], [await self._record(name, "data", subject, said, "", "waiting")]
+        return await self._want(name, facts.TrainingWanted(key, "data", subject, reason, self._now()), (row,), "")
 
     async def _drift(self, notice: DriftHeard) -> Pulled:
         names = [
@@ -108,35 +123,71 @@ class Triggers(Struct, frozen=True):
         opened: list[Opened] = []
         recorded: list[str] = []
         for name in names:
-            known = await self.streams.project(name)
+            key = f"drift {notice.monitor} {notice.window}"
             reason = f"drift seen by {notice.monitor}: {notice.about}"
-            new = await self._again(name, known, f"drift {notice.monitor} {notice.window}", "drift", "", reason)
-            if new is None:
-                waits = f"{reason}; no commit of {name} has come in yet"
-                recorded.append(await self._record(name, "drift", notice.monitor, waits, notice.window))
-            else:
-                await self._opened(name, "drift", notice.monitor, notice.window, new)
-                opened.append(new)
+            wanted = facts.TrainingWanted(key, "drift", notice.monitor, reason, self._now(), key)
+            new, said = await self._want(name, wanted, (), notice.window)
+            opened += new
+            recorded += said
         return opened, recorded
+
+    async def _want(
+        self, name: str, wanted: facts.TrainingWanted, rows: tuple[facts.Fact, ...], delivery: str
+    ) -> Pulled:
+        """Record that a training is wanted and let the governor answer; a repeat heals what its first coming began."""
+        known = await self.streams.project(name)
+        source, subject, answer = wanted.cause, wanted.subject, known.keys.get(wanted.key)
+        if answer is not None:
+            said = f"{wanted.reason}; it came in before"
+            await self.opening.came_in(name, facts.CameIn(source, subject, "duplicate", said, delivery, answer))
+        else:
+            await self.streams.add(project_stream(name), [*rows, wanted])
+        if answer:
+            return [await self.opening.again(name, answer)], []
+        ruling = await self.governing.govern(name)
+        if ruling.opened is not None:
+            await self._opened(name, source, subject, delivery, ruling.opened)
+            return [ruling.opened], []
+        if answer is not None or ruling.waits is None:
+            return [], [wanted.reason]
+        said = f"{wanted.reason}; {ruling.waits.reason}"
+        became: facts.Became = "waiting" if ruling.waits.decision == "waits" else "recorded"
+        row = facts.CameIn(source, subject, became, said, delivery, ruling.waits.release)
+        await self.opening.came_in(name, row)
+        return [], [said]
+
+    async def _rerun(self, notice: RerunAsked) -> Pulled:
+        known = state.fold((await self.streams.read(release_stream(notice.release))).facts)
+        if known.opened is None:
+            raise NotFound(f"there is no release {notice.release}")
+        number, ended = known.opened.number, known.ended
+        if ended is None:
+            raise Conflict(f"release #{number} is still open; cancel it first, or resume it when it is parked")
+        if ended.how in ("live", "kept"):
+            raise Conflict(f"release #{number} ended as {ended.how}; only what did not come through is run again")
+        name, commit = known.opened.project, known.opened.commit
+        if name not in self.outside.projects:
+            raise NotFound(f"project {name} of this release is no longer in projects.toml")
+        ask = f"rerun {notice.release} {notice.key}".strip()
+        reason = f"#{number} ({ids.alias(notice.release)}) again: {notice.reason}"
+        new = await self.opening.open(name, commit, ask, "rerun", notice.by, reason)
+        await self._opened(name, "person", notice.by, notice.key, new)
+        return [new], []
+
+    def _now(self) -> int:
+        return int(self.outside.clock().timestamp())
 
     async def _asked(self, notice: OpenAsked) -> Pulled:
         if notice.project not in self.outside.projects:
             known = ", ".join(self.outside.projects) or "none"
             raise NotFound(f"there is no project {notice.project} in projects.toml; known: {known}")
-        state = await self.streams.project(notice.project)
-        new = await self._again(notice.project, state, f"person {notice.key}", "person", notice.by, notice.reason)
-        if new is None:
+        commit = (await self.streams.project(notice.project)).commit
+        if not commit:
             raise Conflict(f"no commit of {notice.project} has come in yet; push one first")
+        ask = f"person {notice.key}"
+        new = await self.opening.open(notice.project, commit, ask, "person", notice.by, notice.reason)
         await self._opened(notice.project, "person", notice.by, notice.key, new)
         return [new], []
-
-    async def _again(
-        self, name: str, known: project.ProjectState, ask: str, cause: facts.Cause, by: str, reason: str
-    ) -> Opened | None:
-        """Open a release of the commit that is trained again; None when there is none."""
-        if not known.commit:
-            return None
-        return await self.opening.open(name, known.commit, ask, cause, by, reason)
 
     async def _opened(self, name: str, source: str, subject: str, delivery: str, new: Opened) -> None:
         row = facts.CameIn(source, subject, "release", f"release #{new.number}", delivery, new.release)
@@ -148,7 +199,7 @@ class Triggers(Struct, frozen=True):
         source: str,
         subject: str,
         reason: str,
-        delivery: str,
+        delivery: str = "",
         became: facts.Became = "recorded",
     ) -> str:
         await self.opening.came_in(name, facts.CameIn(source, subject, became, reason, delivery))

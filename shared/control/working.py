@@ -11,6 +11,7 @@ from shared.ports import Outside
 from shared.release import chain, facts, line, state
 from shared.release.facts import Fact
 from shared.steps import LOOKS
+from shared.steps.check import overtaken
 from shared.steps.turn import Ended, Pending, Turn, Wanted
 from shared.streams import Streams, project_stream, release_stream
 
@@ -45,14 +46,18 @@ class Working(Struct, frozen=True):
         if known.ended is not None:
             return [Order("close", order.release)]
         standing = line.standing(known)
-        if standing is None or known.parked is not None:
+        if known.parked is not None:
+            return await self._set_aside(known)
+        if standing is None:
             return await self.record(stream, known, [])
         turn_now = line.round_of(known, standing)
-        if standing != order.step or order.round not in (0, turn_now):
+        if order.step not in (standing, "look") or order.round not in (0, turn_now):
             return []
         order = Order(standing, order.release, turn_now)
         try:
             turn = await self._turn(known, standing)
+            if newer := overtaken(turn):
+                return await self.record(stream, known, [newer])
             look = LOOKS.get(standing)
             if look is None:
                 raise Unavailable(f"this version of the app does not know the step {standing}; deploy one that does")
@@ -103,7 +108,11 @@ class Working(Struct, frozen=True):
     ) -> list[Order]:
         if name not in known.submitted:
             await self.streams.append(stream, [facts.Submitted(order.step, order.round, name, event)])
-        return []
+        return self._after(known, order.step)
+
+    def _after(self, known: state.State, step: str) -> list[Order]:
+        """Once people are asked, the training is over: what waited for its end has its turn."""
+        return [Order("govern", project=known.release.project)] if step == "ask" else []
 
     async def _make(
         self, stream: chain.Stream, known: state.State, order: Order, wanted: Wanted, attempt: str
@@ -111,7 +120,8 @@ class Working(Struct, frozen=True):
         tried = known.tried(wanted.name)
         if attempt not in tried and len(tried) >= ATTEMPTS:
             reason = f"{len(tried)} attempts at {wanted.name} gave no outcome"
-            return await self.record(stream, known, [facts.Parked(order.step, order.round, reason)])
+            await self.record(stream, known, [facts.Parked(order.step, order.round, reason)])
+            return await self._set_aside(known)
         started = facts.StepStarted(order.step, order.round, wanted.name, attempt)
         await self.streams.append(stream, [*wanted.facts, started])
         try:
@@ -126,7 +136,14 @@ class Working(Struct, frozen=True):
             return [Order("close", order.release)]
         if wanted.look_again:
             return await self._work(order, attempt)
-        return [Order("ask", other, 0) for other in others]
+        return [Order("look", other, 0) for other in others] + self._after(known, order.step)
+
+    async def _set_aside(self, known: state.State) -> list[Order]:
+        """Let nothing wait for a parked release."""
+        opened = known.release
+        if opened.release not in (await self.streams.project(opened.project)).aside:
+            await self.streams.add(project_stream(opened.project), [facts.ReleaseParked(opened.release)])
+        return [Order("govern", project=opened.project)]
 
     async def _note(self, release: str, fact: facts.Submitted | facts.PutOff) -> bool:
         """Record what became of an act, unless its outcome was quicker; return whether the release has ended."""

@@ -79,16 +79,28 @@ def _data(fact: Fact) -> msgspec.Raw:
     return msgspec.Raw(data)
 
 
+def begin(name: str) -> Stream:
+    """Return a stream of which nothing was read yet."""
+    return Stream(name=name, records=(), position=0, head=first_head(name))
+
+
 def decode(name: str, content: bytes) -> Stream:
     """Read a whole stream and verify its chain; raises `Broken` naming the first line that does not fit."""
-    head, records = first_head(name), []
-    for number, line in enumerate(content.splitlines(keepends=True), start=1):
+    return go_on(begin(name), content)
+
+
+def go_on(before: Stream, content: bytes) -> Stream:
+    """Read what follows a stream that was verified up to its position; raises `Broken` likewise."""
+    if not content:
+        return before
+    name, head, records = before.name, before.head, list(before.records)
+    for number, line in enumerate(content.splitlines(keepends=True), start=len(records) + 1):
         record, prev = _read(name, number, line)
         if prev and prev != head:
             raise Broken(f"stream {name}, line {number}: what stands before it was changed (chain broken)")
         records.append(record)
         head = _next_head(head, line)
-    return Stream(name=name, records=tuple(records), position=len(content), head=head)
+    return Stream(name=name, records=tuple(records), position=before.position + len(content), head=head)
 
 
 def _read(name: str, number: int, line: bytes) -> tuple[Record, str]:

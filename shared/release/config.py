@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from shared.release import written
+from shared.release import ncrontab, written
 from shared.release.ids import canonical, sha256
 
 Metric = Literal[
@@ -73,8 +73,13 @@ class ProjectFile(_Table, frozen=True):
 
 
 class DataPlace(_Table, frozen=True):
+    """Where the data are; they count as whole when the place was quiet, or when a blob called `manifest` came."""
+
     container: str
     prefix: str = ""
+    quiet_seconds: Annotated[float, Meta(ge=0, le=86_400)] = 10.0
+    manifest: str = ""
+    """A name or a glob such as `*/_SUCCESS`; then nothing else asks for a training."""
 
 
 class Holdout(_Table, frozen=True):
@@ -94,6 +99,16 @@ class Policy(_Table, frozen=True):
     answer_days: Annotated[float, Meta(gt=0, le=365)] = 7.0
 
 
+class Governor(_Table, frozen=True):
+    """How often data, drift and schedules may train; pushes and people are not counted."""
+
+    cooldown_minutes: Annotated[float, Meta(ge=0, le=100_000)] = 5.0
+    per_hour: Annotated[int, Meta(ge=1, le=1_000)] = 4
+    per_day: Annotated[int, Meta(ge=1, le=10_000)] = 24
+    breaker: Annotated[int, Meta(ge=1, le=1_000)] = 3
+    """After so many in a row that failed or learnt nothing new, the next waits for a push or a person."""
+
+
 class Project(_Table, frozen=True):
     """One entry of `projects.toml`: what the operator decides about a project."""
 
@@ -108,6 +123,11 @@ class Project(_Table, frozen=True):
     holdout: Holdout = Holdout()
     policy: Policy = Policy()
     drift_monitors: tuple[str, ...] = ()
+    governor: Governor = Governor()
+    on_newer: Literal["finish", "cancel", "queue"] = "finish"
+    """What becomes of a release in training when a newer one comes: it finishes, it is cancelled, or it goes first."""
+    schedule: str = ""
+    """NCRONTAB of five or six fields, in UTC."""
 
     @property
     def digest(self) -> str:
@@ -122,6 +142,8 @@ class Projects(_Table, frozen=True):
 
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
+# What the app and its platform write themselves must never ask for a training: that would be a loop.
+OURS = ("signalbox-", "azure-webjobs-", "$")
 
 
 def read_project_file(text: str) -> ProjectFile:
@@ -156,4 +178,19 @@ def read_projects(text: str) -> Projects:
         if project.quorum > people:
             allowed = f"at least 1 and at most {people}, the number of approvers"
             raise written.refused(file, text, (*keys, "quorum"), written.found(project.quorum, allowed))
+        if project.data and project.data.container.startswith(OURS):
+            allowed = f"a container of your own; names that begin with {', '.join(OURS)} are the app's and its host's"
+            raise written.refused(
+                file, text, (*keys, "data", "container"), written.found(project.data.container, allowed)
+            )
+        if project.schedule:
+            _due(file, text, (*keys, "schedule"), project.schedule)
     return read
+
+
+def _due(file: str, text: str, keys: written.Keys, schedule: str) -> None:
+    try:
+        ncrontab.six_fields(schedule)
+    except ValueError as error:
+        allowed = f'an NCRONTAB such as "0 0 2 * * *": it {error}'
+        raise written.refused(file, text, keys, written.found(schedule, allowed)) from error

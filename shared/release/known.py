@@ -22,3 +22,5 @@ class KnownEnvironment(Struct, frozen=True):
     stream: chain.Stream
     waiting: tuple[KnownRelease, ...]
     address: str
+    pending: str = ""
+    """What data, drift or a schedule want of the project, and why it waits; empty when nothing is wanted."""

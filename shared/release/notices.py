@@ -118,6 +118,15 @@ class ResumeAsked(Struct, frozen=True):
     reason: str
 
 
+class RerunAsked(Struct, frozen=True):
+    """A person wants an ended release tried again: the same commit, with the data of now."""
+
+    release: str
+    by: str
+    reason: str
+    key: str
+
+
 class EnvironmentAsked(Struct, frozen=True):
     """A person rolls an environment back, holds it, or lifts the hold; `to` names a release, a version, or nothing."""
 
@@ -142,5 +151,6 @@ Notice = (
     | OpenAsked
     | CancelAsked
     | ResumeAsked
+    | RerunAsked
     | EnvironmentAsked
 )

@@ -1,6 +1,7 @@
 """What is known of one project: the fold of its stream.
 
-Arrivals and rows of what came in commute and are folded by key; only a release's number needs a position.
+Arrivals and rows of what came in commute and are folded by key.
+A release's number and what the governor decided need a position: they answer all that was wanted before them.
 """
 
 from collections.abc import Iterable
@@ -9,6 +10,9 @@ from msgspec import Struct, field
 
 from shared.release import facts, ids
 from shared.release.facts import Fact
+
+AUTOMATIC: frozenset[facts.Cause] = frozenset(("data", "drift", "schedule"))
+"""The causes that nobody stands behind: the governor says when."""
 
 
 class ProjectState(Struct):
@@ -20,6 +24,23 @@ class ProjectState(Struct):
     asked: dict[str, int] = field(default_factory=dict)
     """The numbers of the releases about which people were asked."""
     closed: dict[str, str] = field(default_factory=dict)
+    wanted: dict[str, facts.TrainingWanted] = field(default_factory=dict)
+    """What no release answered yet, by key: together one pending request."""
+    keys: dict[str, str] = field(default_factory=dict)
+    """The keys of all that was ever wanted, with the release that answered it, empty while none has."""
+    waits: facts.Governed | None = None
+    """Why that request waits, as it was recorded last."""
+    begun: int = 0
+    """The number of the newest release that those in training before it give way to."""
+    aside: set[str] = field(default_factory=set)
+    """The releases that are parked: nothing waits for them."""
+    schedule: facts.ScheduleSet | None = None
+
+    @property
+    def running(self) -> list[facts.ReleaseNumbered]:
+        """The releases in training, oldest first: open, not parked, and people are not asked about them yet."""
+        through = self.closed.keys() | self.asked.keys() | self.aside
+        return [numbered for release, numbered in self.numbered.items() if release not in through]
 
     @property
     def next_number(self) -> int:
@@ -56,6 +77,11 @@ class ProjectState(Struct):
         news = reversed(self.numbered.values())
         return next((each.commit for each in news if self.closed.get(each.release) != "stale"), "")
 
+    def holds(self, arrived: facts.DataArrived) -> bool:
+        """Say whether this arrival, or a later one of the same blob, is known."""
+        before = self.arrivals.get((arrived.container, arrived.name))
+        return before is not None and not _later(arrived, before)
+
 
 def before(known: Iterable[Fact], release: str) -> ProjectState:
     """Return what was known of the project when a release took its number."""
@@ -78,8 +104,26 @@ def learn(state: ProjectState, fact: Fact) -> None:
             before = state.arrivals.get((container, name))
             if before is None or _later(fact, before):
                 state.arrivals[container, name] = fact
-        case facts.ReleaseNumbered(release=release):
+        case facts.ReleaseNumbered(release=release, cause=cause):
             state.numbered.setdefault(release, fact)
+            if cause in AUTOMATIC or cause == "person":
+                _answered(state, release)
+        case facts.TrainingWanted(key=key):
+            if key not in state.keys:
+                state.wanted[key] = fact
+            state.keys.setdefault(key, "")
+        case facts.Governed(decision=decision, release=release):
+            state.waits = fact
+            if decision == "merged":
+                _answered(state, release)
+        case facts.ScheduleSet():
+            state.schedule = fact
+        case facts.NewerBegun(number=number):
+            state.begun = max(state.begun, number)
+        case facts.ReleaseParked(release=release):
+            state.aside.add(release)
+        case facts.ReleaseResumed(release=release):
+            state.aside.discard(release)
         case facts.CommitPassed(number=number):
             if state.passed is None or number > state.passed.number:
                 state.passed = fact
@@ -89,6 +133,12 @@ def learn(state: ProjectState, fact: Fact) -> None:
             state.closed.setdefault(release, how)
         case _:
             pass
+
+
+def _answered(state: ProjectState, release: str) -> None:
+    state.keys.update(dict.fromkeys(state.wanted, release))
+    state.wanted.clear()
+    state.waits = None
 
 
 def _later(fact: facts.DataArrived, before: facts.DataArrived) -> bool:

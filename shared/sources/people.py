@@ -6,7 +6,15 @@ from typing import Literal
 from msgspec import Struct
 
 from shared.errors import Conflict, NotAllowed, NotFound, NotTrusted, NotUnderstood
-from shared.release.notices import CancelAsked, DecisionGiven, Environment, EnvironmentAsked, OpenAsked, ResumeAsked
+from shared.release.notices import (
+    CancelAsked,
+    DecisionGiven,
+    Environment,
+    EnvironmentAsked,
+    OpenAsked,
+    RerunAsked,
+    ResumeAsked,
+)
 from shared.release.tokens import Grant, verify
 from shared.sources.bodies import Shape, header, length_checked, read_form, read_json, understood
 from shared.sources.texts import exact, prose
@@ -18,6 +26,10 @@ ENVIRONMENTS: tuple[Environment, ...] = ("staging", "production")
 SEND_DECISION = 'Send {"decision": "approve" or "reject", "reason": "...", "evidence": "sha256:..."} and the token.'
 SEND_OPEN = 'Send {"project": "...", "reason": "...", "by": "..."}.'
 SEND_CANCEL = 'Send {"reason": "...", "by": "..."}.'
+KEY = (
+    "The header Idempotency-Key must have 1 to 200 visible ASCII characters: send a new one for a new release, "
+    "the same one to repeat a request whose answer was lost."
+)
 SEND_ENVIRONMENT = 'Send {"action": "rollback", "hold" or "lift", "reason": "...", "by": "...", "to": "..."}.'
 
 
@@ -39,7 +51,7 @@ class OpenBody(Struct, forbid_unknown_fields=True):
 
 
 class CancelBody(Struct, forbid_unknown_fields=True):
-    """The fields of a cancellation, and of letting a parked release go on."""
+    """The fields of a cancellation, of letting a parked release go on, and of a rerun."""
 
     reason: str
     by: str
@@ -83,25 +95,26 @@ def viewer(key: bytes, now: int, release: str, query: Mapping[str, str], headers
 def open_request(headers: Mapping[str, str], body: bytes) -> OpenAsked:
     """Return a release that a person asks for; the same Idempotency-Key is the same ask."""
     given = _shaped(_fields(headers, body, SEND_OPEN), OpenBody, "The request", SEND_OPEN)
-    key = header(headers, "Idempotency-Key")
-    if not (0 < len(key) <= LONGEST_NAME and all("!" <= each <= "~" for each in key)):
-        raise NotUnderstood(
-            "The header Idempotency-Key must have 1 to 200 visible ASCII characters: send a new one for a new release, "
-            "the same one to repeat a request whose answer was lost."
-        )
+    key = _idempotency_key(headers)
+    if not key:
+        raise NotUnderstood(KEY)
     return OpenAsked(_name("project", given.project), _name("by", given.by), _reason(given.reason), key)
 
 
-def cancel_request(release: str, headers: Mapping[str, str], body: bytes) -> CancelAsked:
-    """Return a release that a person ends."""
-    given = _shaped(_fields(headers, body, SEND_CANCEL), CancelBody, "The request", SEND_CANCEL)
-    return CancelAsked(release, _name("by", given.by), _reason(given.reason))
+def about_release(
+    what: str, release: str, headers: Mapping[str, str], body: bytes
+) -> CancelAsked | ResumeAsked | RerunAsked:
+    """Return what a person asks of a release: `cancel`, `resume` a parked one, or `rerun` an ended one.
 
-
-def resume_request(release: str, headers: Mapping[str, str], body: bytes) -> ResumeAsked:
-    """Return a parked release that a person lets try again."""
+    A rerun without an Idempotency-Key is made once; each new key is one more.
+    """
+    if what not in ("cancel", "resume", "rerun"):
+        raise NotFound(f"There is no {what[:LONGEST_NAME]!r} of a release; there are cancel, resume and rerun.")
     given = _shaped(_fields(headers, body, SEND_CANCEL), CancelBody, "The request", SEND_CANCEL)
-    return ResumeAsked(release, _name("by", given.by), _reason(given.reason))
+    by, reason = _name("by", given.by), _reason(given.reason)
+    if what == "rerun":
+        return RerunAsked(release, by, reason, _idempotency_key(headers))
+    return CancelAsked(release, by, reason) if what == "cancel" else ResumeAsked(release, by, reason)
 
 
 def environment_request(project: str, environment: str, headers: Mapping[str, str], body: bytes) -> EnvironmentAsked:
@@ -162,6 +175,13 @@ def _refuse_other_sites(headers: Mapping[str, str]) -> None:
 def _shaped(fields: dict[str, object], shape: type[Shape], what: str, send: str) -> Shape:
     allowed = ", ".join(getattr(shape, "__struct_fields__", ()))
     return understood(fields, shape, what, f"The fields are {allowed}. {send}")
+
+
+def _idempotency_key(headers: Mapping[str, str]) -> str:
+    key = header(headers, "Idempotency-Key")
+    if len(key) > LONGEST_NAME or not all("!" <= each <= "~" for each in key):
+        raise NotUnderstood(KEY)
+    return key
 
 
 def _name(field: str, text: str) -> str:

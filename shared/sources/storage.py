@@ -47,7 +47,7 @@ def blob_created(event: Event) -> list[Notice]:
 def _why_not(container: str, name: str, blob: Blob) -> str:
     if blob.api.lower() in NOT_WHOLE_YET:
         return f"{blob.api} comes before the content; the event that ends the writing counts"
-    if blob.contentlength <= 0:
+    if blob.contentlength < 0:
         return "an empty blob"
     # A name becomes a path where a job reads it.
     if hidden_in(container + name + blob.etag + blob.sequencer) or not {"", ".", ".."}.isdisjoint(name.split("/")):

@@ -10,10 +10,11 @@ from shared.errors import NotUnderstood, StepFailed
 from shared.ports import Place
 from shared.release import ids
 from shared.release.config import ProjectFile, read_project_file
-from shared.release.facts import Checked, CodeRead, Fact, ReleaseEnded
+from shared.release.facts import Checked, CodeRead, Fact, NewerBegun, ReleaseEnded, ReleaseNumbered
 from shared.release.state import State
 from shared.steps.snapshot import read_member
-from shared.steps.turn import Ended, Found, Turn, look_at_job, read_result
+from shared.steps.turn import Ended, Found, Pending, Turn, Wanted, look_at_job, read_result
+from shared.streams import project_stream
 
 CHECK_SECONDS = 900
 
@@ -33,6 +34,8 @@ async def look(turn: Turn) -> Found:
     name = turn.job_name("check")
     if turn.state.code is not None:
         return await _look_at_job(turn, name, ())
+    if turn.project.on_newer == "queue" and (older := before(turn)):
+        return Pending(f"release #{older[0].number}", "the end of a training (on_newer is queue)")
     place = await _place(turn)
     if stale := _stale(turn, place):
         return Ended((stale,))
@@ -48,7 +51,33 @@ async def look(turn: Turn) -> Found:
         message=place.message,
     )
     await turn.outside.artifacts.put(snapshot)
-    return await _look_at_job(turn, name, (code,))
+    found = await _look_at_job(turn, name, (code,))
+    older = before(turn)
+    if turn.project.on_newer != "cancel" or not older or not isinstance(found, Wanted):
+        return found
+
+    async def begin() -> tuple[str, ...]:
+        # Only now that the commit was found on the branch: a forged push stops nobody's training.
+        begun = NewerBegun(turn.release.release, turn.release.number)
+        await turn.streams.add(project_stream(turn.release.project), [begun])
+        await found.act()
+        return tuple(other.release for other in older)
+
+    return msgspec.structs.replace(found, act=begin)
+
+
+def before(turn: Turn) -> list[ReleaseNumbered]:
+    """Return the older releases of the project that are in training."""
+    return [other for other in turn.known.running if other.number < turn.release.number]
+
+
+def overtaken(turn: Turn) -> Fact | None:
+    """Say that a newer release began and this one, still in training, gives way to it (`on_newer = "cancel"`)."""
+    through = turn.release.release in turn.known.asked
+    if through or turn.known.begun <= turn.release.number or turn.step in ("ask", "promote"):
+        return None
+    reason = f"the newer release #{turn.known.begun} began, and on_newer is cancel"
+    return ReleaseEnded("superseded", turn.step, reason, "Nothing is to be done: look at the newer one")
 
 
 async def _place(turn: Turn) -> Place:
@@ -73,7 +102,7 @@ def _stale(turn: Turn, place: Place) -> Fact | None:
     if not place.on_branch:
         reason = f"commit {commit} is not on branch {branch} of the configured repository"
         return ReleaseEnded("stale", "check", reason, f"Push it to {branch}; nothing else is needed")
-    if turn.release.cause == "push" and place.older_than:
+    if turn.release.cause in ("push", "rerun") and place.older_than:
         reason = f"commit {commit} is older than {place.older_than[0][:7]}, which was taken in already"
         return ReleaseEnded("stale", "check", reason, "Nothing is to be done: the newer commit is on its way")
     return None

@@ -98,7 +98,7 @@ class Wanted(Struct, frozen=True):
     """`name` is not there: `act` makes it. `facts` are recorded before the act, with the attempt.
 
     With `look_again` nothing outside will tell when it is done, so the step looks at once.
-    The act returns the releases whose `ask` should look again because of it.
+    The act returns the releases that should look again because of it.
     """
 
     name: str

@@ -84,7 +84,7 @@ def test_a_blob_is_an_arrival_and_trains_the_last_commit_that_passed(app: App) -
     assert (arrival.name, arrival.etag, arrival.size) == ("in/march.csv", "0x1", 9)
 
 
-def test_both_kinds_of_drift_open_a_release(app: App) -> None:
+def test_both_kinds_of_drift_want_a_training_and_what_comes_while_one_runs_waits(app: App) -> None:
     app.world.push("a")
     app.world.run()
     old = {"DataDriftName": "houses-monitor", "RunId": "r1", "StartTime": "2026-01-01", "EndTime": "2026-02-01"}
@@ -93,6 +93,9 @@ def test_both_kinds_of_drift_open_a_release(app: App) -> None:
     new = {"experimentName": "houses-monitor", "runId": "r2", "runStatus": "Failed"}
     new["runTags"] = {"azureml_modelmonitor_threshold_breached": said}  # type: ignore[assignment]
     app.event(on_data_drift, cloud(f"{ML}.RunStatusChanged", "experiments/a/runs/b", new))  # type: ignore[arg-type]
+    causes = [numbered.cause for numbered in app.world.state_of_project().numbered.values()]
+    assert causes == ["push", "drift"]
+    app.world.run()
     causes = [numbered.cause for numbered in app.world.state_of_project().numbered.values()]
     assert causes == ["push", "drift", "drift"]
 

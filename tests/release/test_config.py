@@ -181,7 +181,7 @@ WRONG_PROJECTS = [
         HOUSES.replace("approvers", "approver"),
         'projects.toml, line 3: approver = ["ana", "bo"]: projects.houses.approver is not known here, '
         "allowed is repository, approvers, secrets, branch, path, quorum, self_approval, data, holdout, policy, "
-        'drift_monitors. Did you mean "approvers"?',
+        'drift_monitors, governor, on_newer, schedule. Did you mean "approvers"?',
     ),
     (
         "[projects.houses]\napprovers = []\n",
@@ -208,13 +208,13 @@ WRONG_PROJECTS = [
     (
         HOUSES + HOUSES.replace("houses]", "flights]") + 'data = { container = "lake", prefx = "in/" }\n',
         'projects.toml, line 7: data = { container = "lake", prefx = "in/" }: projects.flights.data.prefx '
-        'is not known here, allowed is container, prefix. Did you mean "prefix"?',
+        'is not known here, allowed is container, prefix, quiet_seconds, manifest. Did you mean "prefix"?',
     ),
     (
         HOUSES + '[projects.houses.data]\nprefix = "in/"\n',
         "projects.toml, line 4: [projects.houses.data]: projects.houses.data.container is missing, allowed is a text",
     ),
-    (HOUSES + "data = 3\n", "projects.houses.data is 3, allowed is a table with container, prefix"),
+    (HOUSES + "data = 3\n", "projects.houses.data is 3, allowed is a table with container, prefix, quiet_"),
     (HOUSES + 'self_approval = "yes"\n', 'projects.houses.self_approval is "yes", allowed is true or false'),
     (HOUSES + "holdout.fraction = 1\n", "projects.houses.holdout.fraction is 1, allowed is a number above 0 and below"),
     (HOUSES + "holdout.fraction = nan\n", "projects.houses.holdout.fraction is NaN, allowed is a number above 0"),

@@ -48,7 +48,9 @@ FIRST_WORD: dict[str, Callable[[Any], Hashable]] = {
 # Resumed undoes: what was parked and tried before it counts no more, what comes after it counts.
 UNDOES = {"Resumed"}
 
-PROJECT_FREE = {"DataArrived", "CommitPassed", "ApprovalAsked", "CameIn"}
+PROJECT_FREE = {"DataArrived", "CommitPassed", "ApprovalAsked", "CameIn", "NewerBegun"}
+# What was wanted before a number or a decision is answered by it; the last word about a schedule or a parking stands.
+PROJECT_ORDERED = {"TrainingWanted", "Governed", "ScheduleSet", "ReleaseParked", "ReleaseResumed"}
 PROJECT_FIRST = {"ReleaseNumbered": lambda fact: fact.release, "ReleaseClosed": lambda fact: fact.release}
 
 ENVIRONMENT_FREE = {"LiveSeen"}
@@ -64,6 +66,7 @@ def test_every_kind_is_said_here_to_be_free_of_order_or_not() -> None:
         *UNDOES,
         *PROJECT_FREE,
         *PROJECT_FIRST,
+        *PROJECT_ORDERED,
         *ENVIRONMENT_FREE,
         *ENVIRONMENT_ORDERED,
     ]

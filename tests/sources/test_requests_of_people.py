@@ -17,9 +17,9 @@ from shared.errors import (
     SignalboxError,
     TooLarge,
 )
-from shared.release.notices import CancelAsked, DecisionGiven, EnvironmentAsked, OpenAsked, ResumeAsked
+from shared.release.notices import CancelAsked, DecisionGiven, EnvironmentAsked, OpenAsked, RerunAsked, ResumeAsked
 from shared.release.tokens import Grant, sign, verify
-from shared.sources.people import cancel_request, decision, environment_request, open_request, resume_request, viewer
+from shared.sources.people import about_release, decision, environment_request, open_request, viewer
 
 KEY, NOW = b"0123456789abcdef0123456789abcdef", 1_772_000_000
 RELEASE, OTHER = "7c21aa90bb41cc52dd63", "0000000000000000dead"
@@ -298,17 +298,30 @@ def test_an_odd_request_names_the_field_and_what_is_allowed(change: dict[str, ob
 
 
 def test_a_cancellation_has_a_person_and_a_reason():
-    asked = cancel_request(RELEASE, {}, body(reason="wrong data", by=" bo@example.org "))
+    asked = about_release("cancel", RELEASE, {}, body(reason="wrong data", by=" bo@example.org "))
     assert asked == CancelAsked(RELEASE, "bo@example.org", "wrong data")
     with pytest.raises(NotUnderstood, match="The fields are reason, by"):
-        cancel_request(RELEASE, {}, body(reason="wrong data"))
+        about_release("cancel", RELEASE, {}, body(reason="wrong data"))
 
 
 def test_a_parked_release_is_resumed_by_a_person_for_a_reason():
-    asked = resume_request(RELEASE, {}, body(reason="the machine is back", by="bo@example.org"))
+    asked = about_release("resume", RELEASE, {}, body(reason="the machine is back", by="bo@example.org"))
     assert asked == ResumeAsked(RELEASE, "bo@example.org", "the machine is back")
     with pytest.raises(NotUnderstood, match="The fields are reason, by"):
-        resume_request(RELEASE, {}, body(by="bo@example.org"))
+        about_release("resume", RELEASE, {}, body(by="bo@example.org"))
+
+
+def test_a_rerun_is_one_for_each_idempotency_key_and_needs_none() -> None:
+    said = body(reason="the disk was full", by="bo@example.org")
+    assert about_release("rerun", RELEASE, {}, said) == RerunAsked(RELEASE, "bo@example.org", "the disk was full", "")
+    assert about_release("rerun", RELEASE, {"Idempotency-Key": "2"}, said).key == "2"  # type: ignore[union-attr]
+    with pytest.raises(NotUnderstood, match="Idempotency-Key"):
+        about_release("rerun", RELEASE, {"Idempotency-Key": "a b"}, said)
+
+
+def test_nothing_else_is_asked_of_a_release() -> None:
+    with pytest.raises(NotFound, match="cancel, resume and rerun"):
+        about_release("explode", RELEASE, {}, body(reason="no", by="bo@example.org"))
 
 
 @pytest.mark.parametrize(("action", "to"), [("rollback", "v3"), ("rollback", ""), ("hold", ""), ("lift", "")])
@@ -341,8 +354,9 @@ def test_whatever_is_sent_is_a_request_or_an_answer_below_500(content: bytes, he
     for ask in (
         lambda: decision(KEY, NOW, RELEASE, {}, BEARER | headers, content),
         lambda: open_request(ON_DEMAND | headers, content),
-        lambda: cancel_request(RELEASE, headers, content),
-        lambda: resume_request(RELEASE, headers, content),
+        lambda: about_release("cancel", RELEASE, headers, content),
+        lambda: about_release("resume", RELEASE, headers, content),
+        lambda: about_release("rerun", RELEASE, headers, content),
         lambda: environment_request("diabetes", "production", headers, content),
     ):
         status = 200

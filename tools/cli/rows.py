@@ -125,12 +125,12 @@ def glance(environments: list[View]) -> Table:
     for project in sorted({one["project"] for one in environments}):
         of = {one["environment"]: one for one in environments if one["project"] == project}
         waiting = {one["release"]: waits(one) for place in of.values() for one in place["waiting"]}
+        pending = [place["pending"] for place in of.values() if place.get("pending")]
         held = [
             f'HELD {name} since {str(place["held"]["at"])[:16]} by {place["held"]["by"]} "{place["held"]["reason"]}"'
             for name, place in of.items()
             if place["held"]
         ]
-        table.add_row(
-            project, live(of.get("staging")), live(of.get("production")), "\n".join([*held, *waiting.values()])
-        )
+        waits_for = "\n".join([*held, *waiting.values(), *pending])
+        table.add_row(project, live(of.get("staging")), live(of.get("production")), waits_for)
     return table

@@ -1,45 +1,10 @@
-"""Facts: what happened. Recorded once, past tense, never changed.
-
-Rules for the editor of this file:
-a kind is never renamed or removed, a field is only added and only with a default,
-and `tests/histories` keeps a recorded stream of every version that must go on folding.
-"""
+"""The facts of a release: what was asked, how its steps go, their outcomes, how it ended."""
 
 from typing import Any, Literal
 
-import msgspec
-from msgspec import Struct
+from msgspec import field
 
-Cause = Literal["push", "data", "drift", "schedule", "person", "rerun"]
-Ending = Literal["live", "kept", "failed", "rejected", "expired", "superseded", "cancelled", "stale"]
-Became = Literal["release", "recorded", "refused"]
-Verdict = Literal["first", "better", "not better", "inconclusive"]
-
-
-class Fact(Struct, frozen=True):
-    """Base of every fact; its kind in the ledger is the name of its class."""
-
-
-class BlobSeen(Struct, frozen=True):
-    """One blob of a data version; `size` in bytes, `etag` without quotes."""
-
-    container: str
-    name: str
-    size: int
-    etag: str
-
-
-class Claim(Struct, frozen=True):
-    """One thing said of a model or a service, and whether it holds."""
-
-    name: str
-    verdict: Literal["certified", "warning", "refused"]
-    sentence: str
-    value: float | None = None
-    bound: float | None = None
-
-
-# --- the release stream: what was asked
+from shared.release.facts.fact import BlobSeen, Cause, Claim, Ending, Fact, Verdict
 
 
 class ReleaseOpened(Fact, frozen=True):
@@ -158,7 +123,7 @@ class Trained(Fact, frozen=True):
     bytes: int
     rows: int
     holdout_rows: int
-    labels: dict[str, Any] = {}
+    labels: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
 
 
@@ -292,122 +257,3 @@ class ReleaseEnded(Fact, frozen=True):
     reason: str
     advice: str = ""
     by: str = ""
-
-
-# --- the project stream
-
-
-class DataArrived(Fact, frozen=True):
-    container: str
-    name: str
-    size: int
-    etag: str
-    sequencer: str
-
-
-class CameIn(Fact, frozen=True):
-    """Something came in and this became of it; `release` is empty when nothing was opened."""
-
-    source: str
-    subject: str
-    became: Became
-    reason: str
-    delivery: str = ""
-    release: str = ""
-
-
-class ReleaseNumbered(Fact, frozen=True):
-    """A release takes its place in the order of its project; with it stands all that was asked for.
-
-    Its data are the arrivals that stand before this fact.
-    """
-
-    release: str
-    number: int
-    commit: str
-    data: str
-    cause: Cause
-    ask: str = ""
-    by: str = ""
-    reason: str = ""
-
-
-class CommitPassed(Fact, frozen=True):
-    """A commit passed check: new data and drift may train it again."""
-
-    release: str
-    number: int
-    commit: str
-
-
-class ApprovalAsked(Fact, frozen=True):
-    """People are asked about this release; older ones that still wait are superseded."""
-
-    release: str
-    number: int
-
-
-class ReleaseClosed(Fact, frozen=True):
-    release: str
-    how: str
-
-
-# --- the environment stream
-
-
-class SlotClaimed(Fact, frozen=True):
-    release: str
-    slot: str
-    version: int
-
-
-class SlotVacated(Fact, frozen=True):
-    slot: str
-
-
-class LiveDecided(Fact, frozen=True):
-    """Which slot the stable address is to answer from; `generation` is its place in the order."""
-
-    generation: int
-    release: str
-    number: int
-    slot: str
-    version: int
-    image: str
-    by: str
-    why: Literal["promoted", "rolled back"]
-    evidence: str = ""
-
-
-class LiveSeen(Fact, frozen=True):
-    generation: int
-    release: str
-
-
-class Held(Fact, frozen=True):
-    by: str
-    reason: str
-
-
-class Lifted(Fact, frozen=True):
-    by: str
-    reason: str
-
-
-class Unknown(Fact, frozen=True):
-    """A kind this version does not know: kept as it is, folded into nothing."""
-
-    named: str
-    content: msgspec.Raw
-
-
-def _kinds() -> dict[str, type[Fact]]:
-    return {kind.__name__: kind for kind in Fact.__subclasses__() if kind is not Unknown}
-
-
-KINDS: dict[str, type[Fact]] = _kinds()
-
-
-def kind_of(fact: Fact) -> str:
-    """Return the name under which a fact stands in the ledger."""
-    return fact.named if isinstance(fact, Unknown) else type(fact).__name__

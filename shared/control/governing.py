@@ -1,0 +1,71 @@
+"""Governing: what data, drift and schedules want of a project is one pending request, answered when it is worth it."""
+
+import asyncio
+from collections.abc import MutableMapping
+
+from msgspec import Struct
+
+from shared.answers import Order
+from shared.control.opening import Opened, Opening
+from shared.errors import Moved
+from shared.ports import Outside
+from shared.release import facts, governor, project
+from shared.streams import Streams, project_stream
+
+
+class Ruling(Struct, frozen=True):
+    """What the governor decided: a release it opened, or why nothing was opened; neither when nothing is wanted."""
+
+    opened: Opened | None = None
+    waits: facts.Governed | None = None
+
+    @property
+    def orders(self) -> list[Order]:
+        """The work that is due because of it."""
+        return [self.opened.order] if self.opened and self.opened.order else []
+
+
+class Governing(Struct, frozen=True):
+    """Decides by one conditional append in the project's stream; `locks` keep one process from racing with itself."""
+
+    outside: Outside
+    streams: Streams
+    opening: Opening
+    locks: MutableMapping[str, asyncio.Lock]
+
+    async def govern(self, name: str) -> Ruling:
+        """Decide about all that is wanted of a project now."""
+        if name not in self.outside.projects:
+            return Ruling()
+        async with self.locks.setdefault(f"govern/{name}", asyncio.Lock()):
+            while True:
+                try:
+                    return await self._govern(name)
+                except Moved:
+                    continue
+
+    async def turns(self, name: str) -> list[Order]:
+        """Return what is due when a release of the project is through: its successor's turn, and what is wanted."""
+        orders = (await self.govern(name)).orders
+        entry = self.outside.projects.get(name)
+        if entry is not None and entry.on_newer == "queue":
+            running = (await self.streams.project(name)).running
+            orders += [Order("look", numbered.release) for numbered in running[:1]]
+        return orders
+
+    async def _govern(self, name: str) -> Ruling:
+        stream = await self.streams.read(project_stream(name))
+        known, now = project.fold(stream.facts), int(self.outside.clock().timestamp())
+        match governor.choose(name, known, self.outside.projects[name], now):
+            case None:
+                return Ruling()
+            case governor.Start() as start:
+                asked = self.opening.numbered(name, known, start.commit, start.ask, start.cause, "", start.reason)
+                await self.streams.append(stream, [asked])
+                then = project.before(stream.facts, asked.release)
+                return Ruling(opened=await self.opening.start(name, then, asked))
+            case facts.Governed() as decided:
+                # The same reason again is no news: a storm of blobs leaves one row.
+                if decided.decision != "waits" or known.waits is None or known.waits.why != decided.why:
+                    await self.streams.append(stream, [decided])
+                return Ruling(waits=decided)

@@ -1,0 +1,44 @@
+"""The facts of an environment: which slot is live, and whether anything may change that."""
+
+from typing import Literal
+
+from shared.release.facts.fact import Fact
+
+
+class SlotClaimed(Fact, frozen=True):
+    release: str
+    slot: str
+    version: int
+
+
+class SlotVacated(Fact, frozen=True):
+    slot: str
+
+
+class LiveDecided(Fact, frozen=True):
+    """Which slot the stable address is to answer from; `generation` is its place in the order."""
+
+    generation: int
+    release: str
+    number: int
+    slot: str
+    version: int
+    image: str
+    by: str
+    why: Literal["promoted", "rolled back"]
+    evidence: str = ""
+
+
+class LiveSeen(Fact, frozen=True):
+    generation: int
+    release: str
+
+
+class Held(Fact, frozen=True):
+    by: str
+    reason: str
+
+
+class Lifted(Fact, frozen=True):
+    by: str
+    reason: str

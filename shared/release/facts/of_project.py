@@ -1,0 +1,110 @@
+"""The facts of a project: what came in, what is wanted, the numbers of its releases and what became of them."""
+
+from typing import Literal
+
+from shared.release.facts.fact import Became, Cause, Fact, GovernedWhy
+
+
+class DataArrived(Fact, frozen=True):
+    container: str
+    name: str
+    size: int
+    etag: str
+    sequencer: str
+
+
+class CameIn(Fact, frozen=True):
+    """Something came in and this became of it; `release` is empty when nothing was opened."""
+
+    source: str
+    subject: str
+    became: Became
+    reason: str
+    delivery: str = ""
+    release: str = ""
+
+
+class ReleaseNumbered(Fact, frozen=True):
+    """A release takes its place in the order of its project; with it stands all that was asked for.
+
+    Its data are the arrivals that stand before this fact.
+    """
+
+    release: str
+    number: int
+    commit: str
+    data: str
+    cause: Cause
+    ask: str = ""
+    by: str = ""
+    reason: str = ""
+    at: int = 0
+    """Seconds since 1970; the governor's budget is counted by it."""
+
+
+class TrainingWanted(Fact, frozen=True):
+    """Data, drift or a schedule wants the project trained again; the governor says when.
+
+    `key` is the same for a repeat, `at` in seconds since 1970.
+    """
+
+    key: str
+    cause: Cause
+    subject: str
+    reason: str
+    at: int
+    ask: str = ""
+
+
+class Governed(Fact, frozen=True):
+    """What the governor decided about all that was wanted before this: it waits, or it is in a release already."""
+
+    decision: Literal["waits", "merged"]
+    why: GovernedWhy
+    reason: str
+    release: str = ""
+    until: int = 0
+
+
+class ScheduleSet(Fact, frozen=True):
+    """The operator's schedule was seen for the first time; it comes due after `since`, seconds since 1970."""
+
+    schedule: str
+    since: int
+
+
+class CommitPassed(Fact, frozen=True):
+    """A commit passed check: new data and drift may train it again."""
+
+    release: str
+    number: int
+    commit: str
+
+
+class ApprovalAsked(Fact, frozen=True):
+    """People are asked about this release; older ones that still wait are superseded."""
+
+    release: str
+    number: int
+
+
+class NewerBegun(Fact, frozen=True):
+    """The code of this release was read, and `on_newer = "cancel"`: older ones that still run are superseded."""
+
+    release: str
+    number: int
+
+
+class ReleaseParked(Fact, frozen=True):
+    """It waits for a person: nothing waits for it."""
+
+    release: str
+
+
+class ReleaseResumed(Fact, frozen=True):
+    release: str
+
+
+class ReleaseClosed(Fact, frozen=True):
+    release: str
+    how: str
