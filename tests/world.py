@@ -32,7 +32,7 @@ from shared.ports import (
 )
 from shared.release import ids, notices
 from shared.release.config import Project, read_projects
-from shared.release.facts import CameIn
+from shared.release.facts import CameIn, Fact
 from shared.release.notices import Notice
 from shared.release.project import ProjectState
 from shared.release.state import State
@@ -251,6 +251,11 @@ class World:
                     self.take_in(chosen)
         raise AssertionError("the world never comes to rest")
 
+    def end_jobs(self) -> None:
+        """Let every job that still runs end."""
+        for name in [name for name, report in self.jobs.items() if report.status == "running"]:
+            _Jobs(self).end(name)
+
     def run_one(self) -> None:
         """Deliver the first order or event."""
         waiting: list[Order | Notice] = [*self.orders, *self.events]
@@ -306,6 +311,10 @@ class World:
     def ledger_bytes(self, stream: str) -> bytes:
         """Return a stream as it is kept."""
         return RUNNER.run(self.ledger.read(stream))
+
+    def facts(self, stream: str) -> tuple[Fact, ...]:
+        """Return the facts of a stream."""
+        return self._look(self.control.streams.read(stream)).facts
 
     def inbox(self) -> list[str]:
         """Return why each thing in the inbox was not used."""

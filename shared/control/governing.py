@@ -56,7 +56,7 @@ class Governing(Struct, frozen=True):
     async def _govern(self, name: str) -> Ruling:
         stream = await self.streams.read(project_stream(name))
         known, now = project.fold(stream.facts), int(self.outside.clock().timestamp())
-        match governor.choose(name, known, self.outside.projects[name], now):
+        match governor.choose(known, self.outside.projects[name], now):
             case None:
                 return Ruling()
             case governor.Start() as start:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
-from shared.release import facts, ids
+from shared.release import facts
 from shared.release.config import Project
 from shared.release.facts import Cause, Governed, ReleaseNumbered, TrainingWanted
 from shared.release.project import AUTOMATIC, ProjectState
@@ -28,14 +28,14 @@ class Start(Struct, frozen=True):
     reason: str
 
 
-def choose(name: str, known: ProjectState, rules: Project, now: int) -> Start | Governed | None:
+def choose(known: ProjectState, rules: Project, now: int) -> Start | Governed | None:
     """Return what becomes of all that is wanted of a project; None when nothing is. `now` in seconds since 1970."""
     wanted = list(known.wanted.values())
     if not wanted:
         return None
     if not known.commit:
         return Governed("waits", "commit", "no commit has come in yet, so it waits for a push")
-    start = _start(name, known, wanted)
+    start = _start(known, wanted)
     if isinstance(start, Governed):
         return start
     return (
@@ -53,9 +53,10 @@ def automatic(known: ProjectState) -> list[ReleaseNumbered]:
     return [numbered for numbered in known.numbered.values() if numbered.cause in AUTOMATIC]
 
 
-def _start(name: str, known: ProjectState, wanted: Sequence[TrainingWanted]) -> Start | Governed:
+def _start(known: ProjectState, wanted: Sequence[TrainingWanted]) -> Start | Governed:
     """Answer all of it with one training: new data come first, because they are something new to learn from."""
-    trained = known.numbered.get(ids.release_id(name, known.commit, known.data_version, ""))
+    now = (known.commit, known.data_version)
+    trained = next((old for old in known.numbered.values() if (old.commit, old.data) == now), None)
     data = [each for each in wanted if each.cause == "data"]
     asked = [each for each in wanted if each.cause != "data"]
     if data and trained is None:

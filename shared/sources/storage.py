@@ -29,6 +29,8 @@ class Blob(Struct):
 def blob_created(event: Event) -> list[Notice]:
     """Return `BlobHeard` for a blob whose content is whole, else `Ignored` with its reason.
 
+    An empty blob is whole too: it may be the one that says that all the others are there.
+
     The place comes from the subject alone: Microsoft's own samples name another container in `url`.
     """
     if event.type != BLOB_CREATED:
@@ -48,7 +50,7 @@ def _why_not(container: str, name: str, blob: Blob) -> str:
     if blob.api.lower() in NOT_WHOLE_YET:
         return f"{blob.api} comes before the content; the event that ends the writing counts"
     if blob.contentlength < 0:
-        return "an empty blob"
+        return f"a blob of {blob.contentlength} bytes"
     # A name becomes a path where a job reads it.
     if hidden_in(container + name + blob.etag + blob.sequencer) or not {"", ".", ".."}.isdisjoint(name.split("/")):
         return "its name is no plain path: it has hidden characters, or an empty or dotted part"

@@ -245,6 +245,19 @@ WRONG_PROJECTS = [
         'projects.toml, line 1: [projects."My Houses"]: projects.My Houses is "My Houses", '
         "allowed is a name of at most 63 lower-case letters, digits",
     ),
+    (
+        HOUSES + 'schedule = "0 2 * *"\n',
+        'projects.toml, line 4: schedule = "0 2 * *": projects.houses.schedule is "0 2 * *", '
+        'allowed is an NCRONTAB such as "0 0 2 * * *": it has 4 fields; NCRONTAB has 6 (seconds first) or 5',
+    ),
+    (HOUSES + 'schedule = "@daily * * * *"\n', "field 2 ('@daily') is not NCRONTAB"),
+    (
+        HOUSES + 'data = { container = "signalbox-dead-letter" }\n',
+        'projects.houses.data.container is "signalbox-dead-letter", allowed is a container of your own; '
+        "names that begin with signalbox-, azure-webjobs-, $ are the app's and its host's",
+    ),
+    (HOUSES + 'on_newer = "stop"\n', 'projects.houses.on_newer is "stop", allowed is one of cancel, finish, queue'),
+    (HOUSES + "governor.per_hour = 0\n", "governor.per_hour is 0, allowed is a whole number at least 1 and at most"),
     (HOUSES + "[projects.houses]\n", "projects.toml is no TOML: Cannot declare ('projects', 'houses') twice"),
 ]
 

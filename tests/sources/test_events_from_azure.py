@@ -315,12 +315,16 @@ def test_a_write_that_is_whole_counts(api: str | None):
     [
         ({"api": "CreateFile"}, "CreateFile comes before the content; the event that ends the writing counts"),
         ({"api": "SftpCreate"}, "SftpCreate comes before the content; the event that ends the writing counts"),
-        ({"contentLength": 0}, "an empty blob"),
-        ({"api": "FlushWithClose", "contentLength": 0}, "an empty blob"),
+        ({"contentLength": -1}, "a blob of -1 bytes"),
     ],
 )
-def test_a_write_without_content_is_ignored(data: dict[str, object], reason: str):
+def test_a_write_that_is_not_whole_is_ignored(data: dict[str, object], reason: str):
     assert blob_created(event("blob_created", **data))[0].reason == reason
+
+
+@pytest.mark.parametrize("api", ["PutBlob", "FlushWithClose"])
+def test_an_empty_blob_is_told_as_it_is_because_it_may_announce_others(api: str):
+    assert blob_created(event("blob_created", api=api, contentLength=0))[0].size == 0
 
 
 @pytest.mark.parametrize("name", ["../keys.json", "a/../../b", "a//b", "/etc/x", "./a", "a/", "a\x00b", "a\u202eb"])
