@@ -72,6 +72,12 @@ class App:
         asyncio.run(function._function.get_user_function()(event, orders))
         self._keep(orders)
 
+    def timer(self, function: Any) -> None:
+        """Let a timer's function run."""
+        orders = Orders()
+        asyncio.run(function._function.get_user_function()(None, orders))
+        self._keep(orders)
+
     def _keep(self, orders: Orders) -> None:
         import msgspec
 

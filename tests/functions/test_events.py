@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import azure.functions as func
 import pytest
+from msgspec import structs
 
 from functions.on_data_drift import on_data_drift
 from functions.on_image_pushed import on_image_pushed
@@ -11,6 +12,7 @@ from functions.on_model_deployed import on_model_deployed
 from functions.on_model_registered import on_model_registered
 from functions.on_new_data import on_new_data
 from functions.on_run_ended import on_run_ended
+from functions.on_time_passed import on_time_passed
 from shared.errors import Unavailable
 from shared.release import line, notices
 from tests.functions.conftest import App
@@ -98,6 +100,20 @@ def test_both_kinds_of_drift_want_a_training_and_what_comes_while_one_runs_waits
     app.world.run()
     causes = [numbered.cause for numbered in app.world.state_of_project().numbered.values()]
     assert causes == ["push", "drift", "drift"]
+
+
+def test_the_timer_trains_what_was_wanted_once_the_data_were_quiet(app: App) -> None:
+    app.world.push("a")
+    app.world.run()
+    entry = app.world.projects["houses"]
+    app.world.projects["houses"] = structs.replace(entry, data=structs.replace(entry.data, quiet_seconds=10))  # type: ignore[type-var]
+    app.world.data()
+    app.timer(on_time_passed)
+    assert [numbered.cause for numbered in app.world.state_of_project().numbered.values()] == ["push"]
+    app.world.wait(seconds=10)
+    app.timer(on_time_passed)
+    assert [numbered.cause for numbered in app.world.state_of_project().numbered.values()] == ["push", "data"]
+    assert [order.step for order in app.world.orders] == ["check"]
 
 
 def test_an_event_without_a_type_is_kept_with_its_reason_and_acknowledged(app: App) -> None:

@@ -183,3 +183,26 @@ def test_resuming_over_http_is_refused_while_nothing_is_parked(app: App) -> None
     refused = app.http(releases, "POST", body, route={"path": f"{release}/resume"})
     assert refused.status_code == 409
     assert "it is not parked" in str(read(refused)["error"])
+
+
+def test_a_rerun_over_http_is_a_new_release_of_what_did_not_come_through(app: App) -> None:
+    app.world.failing["train"] = "the disk was full"
+    failed = app.world.push("a")
+    app.world.run()
+    body = json.dumps({"by": "bo@example.org", "reason": "there is room again"}).encode()
+    answer = app.http(releases, "POST", body, route={"path": f"{failed}/rerun"})
+    (new,) = read(answer)["releases"]  # type: ignore[misc]
+    assert (answer.status_code, new["number"]) == (202, 2)
+    assert app.world.orders
+    refused = app.http(releases, "POST", body, route={"path": f"{new['release']}/rerun"})
+    assert (refused.status_code, "still open" in str(read(refused)["error"])) == (409, True)
+
+
+def test_what_data_want_is_shown_with_why_it_waits(app: App) -> None:
+    app.world.data()
+    _staging, production = read(app.http(environments, "GET"))["environments"]  # type: ignore[misc]
+    said = "data arrived: houses/in/january.csv (100 bytes); no commit has come in yet, so it waits for a push"
+    assert production["pending"] == said
+    live(app)
+    _staging, production = read(app.http(environments, "GET"))["environments"]  # type: ignore[misc]
+    assert production["pending"] == ""
