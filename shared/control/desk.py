@@ -134,7 +134,7 @@ class Control(Struct, frozen=True):
         for name in self.outside.projects:
             try:
                 await self.scheduling.come_due(name)
-                orders += (await self.governing.govern(name)).orders
+                orders += await self.governing.look(name)
             except SignalboxError as error:
                 log.warning("project=%r what is wanted of it cannot be looked at: error=%r", name, error)
         return Answer(orders=tuple(orders))

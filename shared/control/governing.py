@@ -9,8 +9,8 @@ from shared.answers import Order
 from shared.control.opening import Opened, Opening
 from shared.errors import Moved
 from shared.ports import Outside
-from shared.release import facts, governor, project
-from shared.streams import Streams, project_stream
+from shared.release import facts, governor, project, state
+from shared.streams import Streams, project_stream, release_stream
 
 
 class Ruling(Struct, frozen=True):
@@ -35,8 +35,6 @@ class Governing(Struct, frozen=True):
 
     async def govern(self, name: str) -> Ruling:
         """Decide about all that is wanted of a project now."""
-        if name not in self.outside.projects:
-            return Ruling()
         async with self.locks.setdefault(f"govern/{name}", asyncio.Lock()):
             while True:
                 try:
@@ -44,11 +42,27 @@ class Governing(Struct, frozen=True):
                 except Moved:
                     continue
 
+    async def look(self, name: str) -> list[Order]:
+        """Return what is due without anybody asking: what is wanted and may begin now, and what never quite began.
+
+        Nothing delivers a timer's look again when the process dies over it, so the next look ends what it began.
+        """
+        stream = await self.streams.read(project_stream(name))
+        orders: list[Order] = []
+        for numbered in project.fold(stream.facts).running:
+            known = state.fold((await self.streams.read(release_stream(numbered.release))).facts)
+            if not known.submitted and not known.attempts:
+                begun = await self.opening.start(name, project.before(stream.facts, numbered.release), numbered)
+                orders += [begun.order] if begun.order else []
+        return orders + (await self.govern(name)).orders
+
     async def turns(self, name: str) -> list[Order]:
         """Return what is due when a release of the project is through: its successor's turn, and what is wanted."""
-        orders = (await self.govern(name)).orders
         entry = self.outside.projects.get(name)
-        if entry is not None and entry.on_newer == "queue":
+        if entry is None:
+            return []
+        orders = await self.look(name)
+        if entry.on_newer == "queue":
             running = (await self.streams.project(name)).running
             orders += [Order("look", numbered.release) for numbered in running[:1]]
         return orders

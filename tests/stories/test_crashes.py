@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 import pytest
+from msgspec import structs
 
 from shared.errors import Conflict
 from shared.release import line, notices
@@ -136,3 +137,33 @@ def test_a_push_that_died_before_its_mark_is_begun_by_the_patrol_with_what_was_a
         assert opened.commit == commit("a")
         assert opened.by in ("dee@example.org", ""), f"died at {point}"
         assert line.standing(world.state(first)) in ("ask", None)
+
+
+def test_a_retraining_that_the_timer_was_about_to_begin_is_begun_by_its_next_look_wherever_it_died() -> None:
+    reached = False
+    for point in range(1, 100):
+        world = World()
+        world.projects["houses"] = structs.replace(
+            world.projects["houses"],
+            data=structs.replace(world.projects["houses"].data, quiet_seconds=10),  # type: ignore[type-var]
+        )
+        world.push("a")
+        world.run()
+        world.data()
+        world.wait(seconds=10)
+        world.passed, world.dies_at = 0, point
+        try:
+            world.tick()
+        except Crash:
+            reached = True
+            world.restart()
+            world.tick()
+        world.dies_at = 0
+        world.run()
+        causes = [numbered.cause for numbered in world.state_of_project().numbered.values()]
+        assert causes == ["push", "data"], f"died at {point}"
+        retrained = list(world.state_of_project().numbered)[-1]
+        assert line.standing(world.state(retrained)) == "ask", f"died at {point}"
+        if world.passed < point:
+            break
+    assert reached
