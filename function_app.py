@@ -20,6 +20,7 @@ MODULES = (
     "approve",
     "releases",
     "environments",
+    "events",
     "patrol",
 )
 

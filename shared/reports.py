@@ -7,7 +7,7 @@ from typing import Any
 from shared import words
 from shared.errors import NotFound
 from shared.release import chain, facts, ids, line
-from shared.release.known import KnownEnvironment, KnownRelease
+from shared.release.known import CameInRow, KnownEnvironment, KnownRelease
 from shared.release.state import OUTCOMES, State
 
 
@@ -103,6 +103,22 @@ def timeline(stream: chain.Stream) -> list[dict[str, str]]:
         }
         for record in stream.records
     ]
+
+
+def came_in(known: Iterable[CameInRow]) -> dict[str, Any]:
+    """Return one row for each thing that came in and each decision of the governor, newest first."""
+    return {"events": [_came_in(row.project, row.record) for row in known]}
+
+
+def _came_in(project: str, record: chain.Record) -> dict[str, Any]:
+    fact = record.fact
+    row = {"at": record.at, "project": project, "delivery": "", "release": getattr(fact, "release", "")}
+    if isinstance(fact, facts.CameIn):
+        told = {"source": fact.source, "subject": fact.subject, "became": fact.became, "delivery": fact.delivery}
+    else:
+        assert isinstance(fact, facts.Governed)
+        told = {"source": "governor", "subject": "what is wanted", "became": fact.decision}
+    return row | told | {"reason": fact.reason}
 
 
 def environments(known: Iterable[KnownEnvironment]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 import typer.main
 
 from shared.release.config import read_project_file, read_projects
-from tools.cli.app import app
+from tools.cli.people import app
 
 HOUSE = Path(__file__).resolve().parents[1]
 PAGES = sorted([*HOUSE.glob("*.md"), *HOUSE.glob("docs/*.md"), *HOUSE.glob("examples/*/*.md")])

@@ -10,9 +10,9 @@ from msgspec import Struct
 from shared.errors import Conflict, NotFound
 from shared.ports import Outside
 from shared.release import chain, environment, facts, ids, line, project, state
-from shared.release.known import KnownEnvironment, KnownRelease
+from shared.release.known import CameInRow, KnownEnvironment, KnownRelease
 from shared.release.line import outcome
-from shared.streams import Streams, environment_stream, release_stream
+from shared.streams import INBOX, Streams, environment_stream, project_stream, release_stream
 
 ENVIRONMENTS = ("staging", "production")
 
@@ -82,6 +82,20 @@ class Reading(Struct, frozen=True):
         still = [release for release in known.numbered if release not in known.closed]
         read = [await self.streams.read(release_stream(release)) for release in still]
         return [self._known(stream) for stream in read if stream.records]
+
+    async def came_in(self, only: str, most: int) -> list[CameInRow]:
+        """Return the newest of what came in and what the governor decided: of a project, or of all and of nobody's."""
+        if only and only not in self.outside.projects:
+            raise NotFound(f"there is no project {only} in projects.toml")
+        named = {only: project_stream(only)} if only else {name: project_stream(name) for name in self.outside.projects}
+        named |= {} if only else {"": INBOX}
+        rows = [
+            CameInRow(name, record)
+            for name, stream in named.items()
+            for record in (await self.streams.read(stream)).records
+            if isinstance(record.fact, facts.CameIn | facts.Governed)
+        ]
+        return sorted(rows, key=lambda row: row.record.at, reverse=True)[:most]
 
     async def asked(self, name: str) -> tuple[state.State, dict[str, Any]]:
         """Return what is known of a release whose evidence is sealed, and that evidence."""

@@ -24,3 +24,10 @@ class KnownEnvironment(Struct, frozen=True):
     address: str
     pending: str = ""
     """What data, drift or a schedule want of the project, and why it waits; empty when nothing is wanted."""
+
+
+class CameInRow(Struct, frozen=True):
+    """Something that came in, or was decided about it; `project` is empty for what is no project's."""
+
+    project: str
+    record: chain.Record

@@ -21,6 +21,7 @@ from shared.sources.texts import exact, prose
 
 LARGEST = 64 * 1024
 LONGEST_NAME = 200
+MOST_ROWS = 10_000
 ENVIRONMENTS: tuple[Environment, ...] = ("staging", "production")
 
 SEND_DECISION = 'Send {"decision": "approve" or "reject", "reason": "...", "evidence": "sha256:..."} and the token.'
@@ -115,6 +116,14 @@ def about_release(
     if what == "rerun":
         return RerunAsked(release, by, reason, _idempotency_key(headers))
     return CancelAsked(release, by, reason) if what == "cancel" else ResumeAsked(release, by, reason)
+
+
+def most(query: Mapping[str, str]) -> int:
+    """Return how many rows a person wants to see: 50 unless `limit` says otherwise."""
+    wanted = query.get("limit", "50")
+    if not (wanted.isascii() and wanted.isdigit() and 0 < int(wanted[:9]) <= MOST_ROWS):
+        raise NotUnderstood(f"The limit {wanted[:20]!r} is no number from 1 to {MOST_ROWS}.")
+    return int(wanted)
 
 
 def environment_request(project: str, environment: str, headers: Mapping[str, str], body: bytes) -> EnvironmentAsked:

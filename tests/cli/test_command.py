@@ -25,6 +25,10 @@ SETTINGS = [
 ]
 
 
+OPENED = {"release": "r", "alias": "calm-ibis", "project": "prices", "number": 4}
+GOVERNED = {"changed": True, "live": "calm-ibis", "version": 3, "held": "why"}
+
+
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[stand_in.StandIn]:
     with stand_in.standing_in(tmp_path / "state") as up:
@@ -357,3 +361,54 @@ def test_the_command_of_this_checkout_runs_from_anywhere(tmp_path: Path) -> None
     ran = subprocess.run(["sh", script, "--help"], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     assert "approve" in ran.stdout
+
+
+PEOPLE = [
+    (("cancel", "quiet-heron"), "releases/quiet-heron/cancel", {}, {"alias": "quiet-heron"}, "is cancelled"),
+    (("resume", "quiet-heron"), "releases/quiet-heron/resume", {}, {"alias": "quiet-heron", "step": "train"}, "train"),
+    (("rerun", "prices#3"), "releases/prices%233/rerun", {}, {"releases": [OPENED]}, "calm-ibis is prices#4"),
+    (("open", "prices"), "releases", {"project": "prices"}, {"releases": [OPENED]}, "calm-ibis is prices#4"),
+    (("hold", "prices"), "environments/prices/production", {"action": "hold"}, GOVERNED, 'v3 calm-ibis, held: "why"'),
+    (("lift", "prices"), "environments/prices/production", {"action": "lift"}, GOVERNED, "v3 calm-ibis"),
+    (
+        ("rollback", "prices", "--to", "v3"),
+        "environments/prices/production",
+        {"action": "rollback", "to": "v3"},
+        GOVERNED | {"changed": False},
+        "it was so already",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("command_line", "path", "fields", "answer", "said"), PEOPLE, ids=[one[0][0] for one in PEOPLE]
+)
+def test_what_people_change_is_asked_with_who_and_why(
+    stack: stand_in.StandIn, signalbox: Any, command_line: Any, path: str, fields: Any, answer: Any, said: str
+) -> None:
+    stack.answer("POST", path, answer, 202)
+    ran = signalbox(*command_line, "--reason", "why", "--by", "bo@example.org")
+    assert (ran.code, said in ran.out, ran.out.count("Next: ")) == (0, True, 1), ran.err
+    assert json.loads(stack.asked[-1].body) == {"by": "bo@example.org", "reason": "why", **fields}
+
+
+def test_every_release_on_demand_has_a_key_of_its_own_unless_one_is_given(
+    stack: stand_in.StandIn, signalbox: Any
+) -> None:
+    stack.answer("POST", "releases", {"releases": [OPENED]}, 202)
+    for more in ((), (), ("--key", "june")):
+        signalbox("open", "prices", "--reason", "audit", *more)
+    keys = [asked.headers["Idempotency-Key"] for asked in stack.asked]
+    assert (len(set(keys)), keys[2]) == (3, "june")
+
+
+def test_events_tell_what_came_in_and_why_nothing_was_trained(stack: stand_in.StandIn, signalbox: Any) -> None:
+    row = {"at": "2026-01-02T09:12:00.000+00:00", "project": "prices", "source": "data", "became": "waiting"}
+    row |= {"subject": "lake/may.csv", "reason": "it waits for 10 s of quiet", "release": "", "delivery": ""}
+    stack.answer("GET", "events/prices", {"events": [row, row | {"project": "", "became": "refused"}]})
+    ran = signalbox("events", "prices")
+    assert "2026-01-02 09:12:00  prices  data  waiting" in ran.out
+    assert "lake/may.csv: it waits for 10 s of quiet" in ran.out
+    assert "-  data  refused" in ran.out
+    stack.answer("GET", "events/", {"events": []})
+    assert "Nothing has come in yet" in signalbox("events").out

@@ -4,10 +4,11 @@ import json
 
 from functions.approve import approve
 from functions.environments import environments
+from functions.events import events
 from functions.health import health
 from functions.on_step_due import on_step_due
 from functions.releases import releases
-from shared.release import line
+from shared.release import line, notices
 from tests.functions.conftest import App
 
 
@@ -206,3 +207,20 @@ def test_what_data_want_is_shown_with_why_it_waits(app: App) -> None:
     live(app)
     _staging, production = read(app.http(environments, "GET"))["environments"]  # type: ignore[misc]
     assert production["pending"] == ""
+
+
+def test_what_came_in_is_told_with_what_became_of_it_newest_first(app: App) -> None:
+    app.world.data()
+    app.world.wait(seconds=1)
+    app.world.take_in(notices.DriftHeard("a-stranger", "w1", "psi 9"))
+    rows = read(app.http(events, "GET"))["events"]
+    assert [(row["project"], row["source"], row["became"]) for row in rows] == [  # type: ignore[union-attr,index]
+        ("", "drift", "refused"),
+        ("houses", "governor", "waits"),
+        ("houses", "data", "waiting"),
+    ]
+    own = read(app.http(events, "GET", route={"project": "houses"}, params={"limit": "1"}))["events"]
+    assert [row["source"] for row in own] == ["governor"]  # type: ignore[union-attr,index]
+    assert app.http(events, "GET", route={"project": "boats"}).status_code == 404
+    for wrong in ("0", "-1", "many", "10001"):
+        assert app.http(events, "GET", params={"limit": wrong}).status_code == 400

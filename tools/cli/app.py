@@ -1,5 +1,6 @@
 """The commands. Each one asks the stack, shows the answer, and ends by naming the next sensible command."""
 
+import importlib
 import json
 import os
 import re
@@ -216,6 +217,8 @@ def doctor(state: State = None, json: Json = False) -> None:
 
 def main() -> None:
     """Run the command; exit 0 done, 1 refused or failed, 2 wrong usage, 3 no stack to ask."""
+    # The commands by which people change something stand beside this file and need what is above.
+    importlib.import_module("tools.cli.people")
     try:
         app(prog_name="signalbox")
     except (Refused, Unreachable) as error:

@@ -134,3 +134,10 @@ def glance(environments: list[View]) -> Table:
         waits_for = "\n".join([*held, *waiting.values(), *pending])
         table.add_row(project, live(of.get("staging")), live(of.get("production")), waits_for)
     return table
+
+
+def came_in(row: View) -> str:
+    """Return one line for something that came in, or for what the governor decided."""
+    when = str(row["at"])[:19].replace("T", " ")
+    about = f"{row['project'] or '-'}  {row['source']}  {row['became']}"
+    return f"  {when}  {about:<36}  {plain(row['subject'])}: {plain(row['reason'])}"

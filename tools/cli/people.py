@@ -1,0 +1,114 @@
+"""The commands by which people change something: each is recorded with who asked and why."""
+
+import getpass
+import uuid
+from typing import Annotated, Any
+
+import typer
+
+from tools.cli import rows
+from tools.cli.app import Json, Reason, Release, State, app, tell
+from tools.cli.reach import command, find_state, reach, release_path
+
+By = Annotated[str | None, typer.Option(help="Who asks; recorded. [the name you are logged in with]")]
+Project = Annotated[str, typer.Argument(help="As projects.toml names it.")]
+
+
+def who(by: str | None) -> str:
+    """Return who asks."""
+    return by or getpass.getuser()
+
+
+@app.command("open")
+def open_(
+    project: Project,
+    reason: Reason,
+    by: By = None,
+    key: Annotated[str | None, typer.Option(help="The same key is the same ask. [a new one]")] = None,
+    state: State = None,
+    json: Json = False,
+) -> None:
+    """Open a release of the commit that passed check last, with the data of now."""
+    body = {"project": project, "by": who(by), "reason": reason}
+    headers = {"Idempotency-Key": key or str(uuid.uuid4())}
+    answer = reach(find_state(state)).post("releases", body, **headers)
+    opened(answer, json)
+
+
+@app.command()
+def rerun(release: Release, reason: Reason, by: By = None, state: State = None, json: Json = False) -> None:
+    """Run an ended release that did not come through again: the same commit, with the data of now."""
+    opened(about(release, "rerun", reason, by, state), json)
+
+
+@app.command()
+def cancel(release: Release, reason: Reason, by: By = None, state: State = None, json: Json = False) -> None:
+    """End an open release, with what runs for it."""
+    answer = about(release, "cancel", reason, by, state)
+    tell(answer, f"  {answer['alias']} is cancelled", json, f"{command()} show {answer['alias']}")
+
+
+@app.command()
+def resume(release: Release, reason: Reason, by: By = None, state: State = None, json: Json = False) -> None:
+    """Let a parked release try again, once its cause is mended."""
+    answer = about(release, "resume", reason, by, state)
+    tell(answer, f"  {answer['alias']} goes on at {answer['step']}", json, f"{command()} show {answer['alias']}")
+
+
+@app.command()
+def rollback(
+    project: Project,
+    reason: Reason,
+    to: Annotated[str, typer.Option(help="A release or a version such as v3. [the one before]")] = "",
+    by: By = None,
+    state: State = None,
+    json: Json = False,
+) -> None:
+    """Put an older release back into production, and hold it there."""
+    govern(project, "rollback", reason, by, state, json, to)
+
+
+@app.command()
+def hold(project: Project, reason: Reason, by: By = None, state: State = None, json: Json = False) -> None:
+    """Let nothing go into production until somebody lifts it."""
+    govern(project, "hold", reason, by, state, json)
+
+
+@app.command()
+def lift(project: Project, reason: Reason, by: By = None, state: State = None, json: Json = False) -> None:
+    """Lift a hold: what waits for production goes on."""
+    govern(project, "lift", reason, by, state, json)
+
+
+@app.command()
+def events(
+    project: Annotated[str, typer.Argument(help="A project; all, and what is nobody's, when left out.")] = "",
+    last: Annotated[int, typer.Option(help="How many, newest first.")] = 20,
+    state: State = None,
+    json: Json = False,
+) -> None:
+    """What came in, what became of it, and why."""
+    answer = reach(find_state(state)).get(f"events/{project}", limit=str(last))
+    shown = "\n".join(map(rows.came_in, answer["events"])) or "Nothing has come in yet."
+    tell(answer, shown, json, f"{command()} status")
+
+
+def about(release: str, what: str, reason: str, by: str | None, state: Any) -> Any:
+    """Ask something of a release."""
+    return reach(find_state(state)).post(release_path(release, f"/{what}"), {"by": who(by), "reason": reason})
+
+
+def opened(answer: Any, as_json: bool) -> None:
+    """Show the release that was opened."""
+    new = answer["releases"][0]
+    tell(answer, f"  {new['alias']} is {new['project']}#{new['number']}", as_json, f"{command()} show {new['alias']}")
+
+
+def govern(project: str, action: str, reason: str, by: str | None, state: Any, as_json: bool, to: str = "") -> None:
+    """Ask something of production, and show what is live and held then."""
+    body = {"action": action, "by": who(by), "reason": reason} | ({"to": to} if to else {})
+    answer = reach(find_state(state)).post(f"environments/{project}/production", body)
+    now = f"v{answer['version']} {answer['live']}" if answer["live"] else "nothing"
+    held = f', held: "{answer["held"]}"' if answer["held"] else ""
+    changed = "" if answer["changed"] else "  (it was so already)"
+    tell(answer, f"  production of {project}: {now}{held}{changed}", as_json, f"{command()} status")
