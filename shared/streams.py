@@ -9,6 +9,7 @@ from shared.errors import Conflict, Moved
 from shared.ports import Ledger
 from shared.release import chain, environment, project
 from shared.release.facts import Fact
+from shared.release.project import ProjectState
 
 KEPT = 256
 """Streams whose beginning a process remembers; what was read and verified once only grows."""
@@ -20,6 +21,7 @@ class Streams(Struct, frozen=True):
     ledger: Ledger
     clock: Callable[[], datetime]
     kept: dict[str, chain.Stream] = field(default_factory=dict)
+    folded: dict[str, tuple[chain.Stream, ProjectState]] = field(default_factory=dict)
 
     async def read(self, name: str) -> chain.Stream:
         """Read a stream; one that does not exist is empty. Only what came since it was read last is fetched."""
@@ -45,9 +47,23 @@ class Streams(Struct, frozen=True):
         """Append rows that commute, at whatever position."""
         await self.ledger.append(name, chain.encode(facts, self._now(), None), None)
 
-    async def project(self, name: str) -> project.ProjectState:
+    async def project(self, name: str) -> ProjectState:
         """Return what is known of a project."""
-        return project.fold((await self.read(project_stream(name))).facts)
+        return self.project_of(await self.read(project_stream(name)))
+
+    def project_of(self, stream: chain.Stream) -> ProjectState:
+        """Return what is known of a project after this stream; only what came since the last fold is folded.
+
+        A project's stream never ends, and every ingest asks what is known.
+        """
+        before, state = self.folded.get(stream.name, (chain.begin(stream.name), ProjectState()))
+        count = len(before.records)
+        if count and (count > len(stream.records) or stream.records[count - 1] is not before.records[-1]):
+            count, state = 0, ProjectState()
+        for record in stream.records[count:]:
+            project.learn(state, record.fact)
+        self.folded[stream.name] = (stream, state)
+        return project.copied(state)
 
     async def environment(self, name: str, which: str) -> environment.EnvironmentState:
         """Return what is known of an environment of a project."""

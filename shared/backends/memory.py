@@ -29,6 +29,11 @@ class MemoryLedger:
                 self._streams[stream] = present + lines
             return len(present) + len(lines)
 
+    def put_back(self, stream: str, content: bytes) -> None:
+        """Let a stream be what a backup holds, or what somebody made of it."""
+        with self._lock:
+            self._streams[stream] = content
+
     async def streams(self, prefix: str) -> list[str]:
         """List the names of streams, sorted."""
         with self._lock:

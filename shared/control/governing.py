@@ -49,7 +49,7 @@ class Governing(Struct, frozen=True):
         """
         stream = await self.streams.read(project_stream(name))
         orders: list[Order] = []
-        for numbered in project.fold(stream.facts).running:
+        for numbered in self.streams.project_of(stream).running:
             known = state.fold((await self.streams.read(release_stream(numbered.release))).facts)
             if not known.submitted and not known.attempts:
                 begun = await self.opening.start(name, project.before(stream.facts, numbered.release), numbered)
@@ -69,15 +69,14 @@ class Governing(Struct, frozen=True):
 
     async def _govern(self, name: str) -> Ruling:
         stream = await self.streams.read(project_stream(name))
-        known, now = project.fold(stream.facts), int(self.outside.clock().timestamp())
+        known, now = self.streams.project_of(stream), int(self.outside.clock().timestamp())
         match governor.choose(known, self.outside.projects[name], now):
             case None:
                 return Ruling()
             case governor.Start() as start:
                 asked = self.opening.numbered(name, known, start.commit, start.ask, start.cause, "", start.reason)
                 await self.streams.append(stream, [asked])
-                then = project.before(stream.facts, asked.release)
-                return Ruling(opened=await self.opening.start(name, then, asked))
+                return Ruling(opened=await self.opening.start(name, known, asked))
             case facts.Governed() as decided:
                 # The same reason again is no news: a storm of blobs leaves one row.
                 if decided.decision != "waits" or known.waits is None or known.waits.why != decided.why:

@@ -37,18 +37,18 @@ class Opening(Struct, frozen=True):
         """Open the release this trigger computes to, or find it; it takes the project's data version of this moment."""
         while True:
             stream = await self.streams.read(project_stream(name))
-            known = project.fold(stream.facts)
+            known = self.streams.project_of(stream)
             release = ids.release_id(name, commit, known.data_version, ask)
             # What was asked once is the same ask, also when new data or a newer commit came in between.
             asked = next((each for each in known.numbered.values() if ask and each.ask == ask), None)
-            numbered = asked or known.numbered.get(release)
-            if numbered is None:
-                numbered = self.numbered(name, known, commit, ask, cause, by, reason)
-                try:
-                    await self.streams.append(stream, [numbered])
-                except Moved:
-                    continue
-            return await self.start(name, project.before(stream.facts, numbered.release), numbered)
+            if numbered := asked or known.numbered.get(release):
+                return await self.start(name, project.before(stream.facts, numbered.release), numbered)
+            numbered = self.numbered(name, known, commit, ask, cause, by, reason)
+            try:
+                await self.streams.append(stream, [numbered])
+            except Moved:
+                continue
+            return await self.start(name, known, numbered)
 
     def numbered(
         self, name: str, known: project.ProjectState, commit: str, ask: str, cause: Cause, by: str, reason: str
@@ -69,7 +69,7 @@ class Opening(Struct, frozen=True):
     async def again(self, name: str, release: str) -> Opened:
         """Find a release that has its number; what of its beginning was lost is made again."""
         stream = await self.streams.read(project_stream(name))
-        numbered = project.fold(stream.facts).numbered[release]
+        numbered = self.streams.project_of(stream).numbered[release]
         return await self.start(name, project.before(stream.facts, release), numbered)
 
     async def start(self, name: str, then: project.ProjectState, numbered: facts.ReleaseNumbered) -> Opened:

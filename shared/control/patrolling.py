@@ -60,7 +60,7 @@ class Patrolling(Struct, frozen=True):
     async def _unmarked(self, name: str, marked: set[str]) -> list[Order]:
         """Begin what has its number and no mark: its ingest ended in between, and its sender may never come again."""
         stream = await self.streams.read(project_stream(name))
-        known = project.fold(stream.facts)
+        known = self.streams.project_of(stream)
         begun = [
             await self.opening.start(name, project.before(stream.facts, release), numbered)
             for release, numbered in known.numbered.items()

@@ -83,6 +83,12 @@ class ProjectState(Struct):
         return before is not None and not _later(arrived, before)
 
 
+def copied(state: ProjectState) -> ProjectState:
+    """Return the same knowledge, which goes on to grow apart from the first."""
+    fresh = {name: getattr(state, name) for name in state.__struct_fields__}
+    return ProjectState(**{name: kept.copy() if hasattr(kept, "copy") else kept for name, kept in fresh.items()})
+
+
 def before(known: Iterable[Fact], release: str) -> ProjectState:
     """Return what was known of the project when a release took its number."""
     state = ProjectState()

@@ -1,0 +1,72 @@
+"""What a process remembers of streams is what stands in the ledger, and never more."""
+
+import random
+
+import pytest
+
+from shared.release import chain, facts, project
+from shared.streams import KEPT, Streams, project_stream
+from tests.world import RUNNER, World
+
+
+def streams(world: World) -> Streams:
+    return world.control.streams
+
+
+def read(world: World, name: str) -> chain.Stream:
+    return RUNNER.run(streams(world).read(name))
+
+
+def test_a_process_fetches_only_what_came_since_and_knows_the_same_as_one_that_reads_it_whole() -> None:
+    world, shuffle = World(), random.Random(7)
+    for letter in "abc":
+        world.push(letter)
+        world.data(f"in/{letter}.csv")
+        world.run(shuffle=shuffle)
+    remembered = RUNNER.run(streams(world).project("houses"))
+    whole = chain.decode(project_stream("houses"), world.ledger_bytes("project/houses"))
+    assert read(world, project_stream("houses")) == whole
+    assert remembered == project.fold(whole.facts)
+
+
+def test_what_a_caller_does_with_its_knowledge_is_its_own() -> None:
+    world = World()
+    world.push("a")
+    known = RUNNER.run(streams(world).project("houses"))
+    project.learn(known, facts.ReleaseClosed(next(iter(known.numbered)), "failed"))
+    known.numbered.clear()
+    assert len(world.state_of_project().numbered) == 1
+    assert not world.state_of_project().closed
+
+
+def test_a_stream_that_was_put_back_from_a_backup_is_read_whole_after_one_conflict() -> None:
+    world = World()
+    world.push("a")
+    backup = world.ledger_bytes("project/houses")
+    world.push("b")
+    world.ledger.put_back("project/houses", backup)
+    world.push("c")
+    commits = [numbered.commit[0] for numbered in world.state_of_project().numbered.values()]
+    assert commits == ["a", "c"]
+
+
+def test_a_tail_that_was_tampered_with_is_found_though_the_beginning_is_remembered() -> None:
+    world, name = World(), "release/0123456789abcdef0123"
+    here, elsewhere = streams(world), Streams(world.ledger, lambda: world.now)
+    for step in ("check", "train", "evaluate"):
+        stream = RUNNER.run(elsewhere.read(name))
+        RUNNER.run(elsewhere.append(stream, [facts.StepOrdered(step, 1)]))
+        if step == "check":
+            read(world, name)
+    world.ledger.put_back(name, world.ledger_bytes(name).replace(b"train", b"brain"))
+    with pytest.raises(chain.Broken, match=f"stream {name}, line 3: what stands before it was changed"):
+        RUNNER.run(here.read(name))
+
+
+def test_no_more_streams_are_remembered_than_a_process_can_hold() -> None:
+    world = World()
+    world.push("a")
+    for number in range(KEPT + 10):
+        RUNNER.run(streams(world).add(f"release/{number:020x}", [facts.StepOrdered("check", 1)]))
+        read(world, f"release/{number:020x}")
+    assert len(streams(world).kept) == KEPT
