@@ -25,10 +25,12 @@ class Streams(Struct, frozen=True):
 
     async def read(self, name: str) -> chain.Stream:
         """Read a stream; one that does not exist is empty. Only what came since it was read last is fetched."""
-        before = self.kept.pop(name, None) or chain.begin(name)
+        before = self.kept.get(name) or chain.begin(name)
         stream = chain.go_on(before, await self.ledger.read(name, before.position))
-        if stream.records:
-            self.kept[name] = stream
+        # Another reader may have come further meanwhile.
+        longest = max(stream, self.kept.pop(name, stream), key=lambda each: each.position)
+        if longest.records:
+            self.kept[name] = longest
             if len(self.kept) > KEPT:
                 del self.kept[next(iter(self.kept))]
         return stream

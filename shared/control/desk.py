@@ -49,9 +49,9 @@ class Control(Struct, frozen=True):
     def over(outside: Outside, locks: MutableMapping[str, asyncio.Lock] | None = None) -> "Control":
         """Return the controller of everything that `outside` reaches; `locks` are those of the process."""
         streams = Streams(outside.ledger, outside.clock)
-        opening = Opening(outside, streams)
         locks = WeakValueDictionary() if locks is None else locks
-        governing = Governing(outside, streams, opening, locks)
+        opening = Opening(outside, streams, locks)
+        governing = Governing(outside, streams, opening)
         return Control(
             outside=outside,
             streams=streams,

@@ -1,8 +1,5 @@
 """Governing: what data, drift and schedules want of a project is one pending request, answered when it is worth it."""
 
-import asyncio
-from collections.abc import MutableMapping
-
 from msgspec import Struct
 
 from shared.answers import Order
@@ -26,16 +23,15 @@ class Ruling(Struct, frozen=True):
 
 
 class Governing(Struct, frozen=True):
-    """Decides by one conditional append in the project's stream; `locks` keep one process from racing with itself."""
+    """Decides by one conditional append in the project's stream."""
 
     outside: Outside
     streams: Streams
     opening: Opening
-    locks: MutableMapping[str, asyncio.Lock]
 
     async def govern(self, name: str) -> Ruling:
         """Decide about all that is wanted of a project now."""
-        async with self.locks.setdefault(f"govern/{name}", asyncio.Lock()):
+        async with self.opening.alone(name):
             while True:
                 try:
                     return await self._govern(name)

@@ -1,5 +1,7 @@
 """Opening a release: recorded in its project's stream, marked, opened, and only then answered."""
 
+import asyncio
+from collections.abc import MutableMapping
 from contextlib import suppress
 from typing import Any
 
@@ -32,9 +34,22 @@ class Opening(Struct, frozen=True):
 
     outside: Outside
     streams: Streams
+    locks: MutableMapping[str, asyncio.Lock]
+
+    def alone(self, name: str) -> asyncio.Lock:
+        """Return the lock of a project: of many at once in a process, each would read again for each that was first."""
+        return self.locks.setdefault(f"project/{name}", asyncio.Lock())
 
     async def open(self, name: str, commit: str, ask: str, cause: Cause, by: str, reason: str) -> Opened:
         """Open the release this trigger computes to, or find it; it takes the project's data version of this moment."""
+        async with self.alone(name):
+            known, numbered = await self._number(name, commit, ask, cause, by, reason)
+        return await self.start(name, known, numbered)
+
+    async def _number(
+        self, name: str, commit: str, ask: str, cause: Cause, by: str, reason: str
+    ) -> tuple[project.ProjectState, facts.ReleaseNumbered]:
+        """Give the release its number, or find it; return with it the project as it was before."""
         while True:
             stream = await self.streams.read(project_stream(name))
             known = self.streams.project_of(stream)
@@ -42,13 +57,13 @@ class Opening(Struct, frozen=True):
             # What was asked once is the same ask, also when new data or a newer commit came in between.
             asked = next((each for each in known.numbered.values() if ask and each.ask == ask), None)
             if numbered := asked or known.numbered.get(release):
-                return await self.start(name, project.before(stream.facts, numbered.release), numbered)
+                return project.before(stream.facts, numbered.release), numbered
             numbered = self.numbered(name, known, commit, ask, cause, by, reason)
             try:
                 await self.streams.append(stream, [numbered])
             except Moved:
                 continue
-            return await self.start(name, known, numbered)
+            return known, numbered
 
     def numbered(
         self, name: str, known: project.ProjectState, commit: str, ask: str, cause: Cause, by: str, reason: str
