@@ -73,5 +73,9 @@ class Unavailable(SignalboxError):
     status = 503
 
 
+class Blocked(Unavailable):
+    """An outside service answers, but not to us: an operator must mend what the message names, and then it goes on."""
+
+
 class Misconfigured(SignalboxError):
     """Settings are missing or wrong; the message names every one of them at once."""

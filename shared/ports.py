@@ -79,7 +79,10 @@ class Place(Struct, frozen=True):
 
 
 class Repository(Protocol):
-    """The git repositories the operator configured; never an address that came with an event."""
+    """The git repositories the operator configured; never an address that came with an event.
+
+    A call raises `Blocked` when the git host wants another credential than the operator gave.
+    """
 
     async def place(self, url: str, branch: str, commit: str, others: tuple[str, ...] = ()) -> Place:
         """Fetch the branch and say where `commit` stands; a commit that is not there is not `on_branch`."""
@@ -89,6 +92,15 @@ class Repository(Protocol):
         """Return the files below `path` at exactly `commit` as a deterministic tar.
 
         Regular files only: a link or a submodule raises `StepFailed` naming it.
+        """
+        ...
+
+    async def same(self, url: str, commit: str, other: str, path: str, watch: tuple[str, ...]) -> bool:
+        """Say whether `commit` has the same files as `other` below `path`, and the same that globs of `watch` match.
+
+        Names, contents and modes count; nothing is read but trees. An empty `path` is the whole repository,
+        unless there are globs: then they stand alone. `path` must be a folder in both.
+        Not the same as `other`: a commit that does not come after it, or is not there.
         """
         ...
 

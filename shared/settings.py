@@ -26,6 +26,8 @@ class Settings(Struct, frozen=True):
     approval_key: bytes
     secrets: tuple[tuple[str, str, bytes], ...]
     """(project, name of the secret, value) of every push secret."""
+    credentials: tuple[tuple[str, str, str], ...] = ()
+    """(repository, name of the secret, `user:token` or only a token) of every repository that is private."""
 
 
 NEEDED = {
@@ -48,6 +50,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         wrong.append(f"APPROVAL_KEY is too short: {NEEDED['APPROVAL_KEY']}")
     projects = _projects(environ.get("PROJECTS", ""), wrong)
     secrets = _secrets(projects, environ, wrong)
+    credentials = _credentials(projects, environ, wrong)
     if wrong:
         raise Misconfigured("; ".join(wrong))
     return Settings(
@@ -61,6 +64,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         topic_key=environ.get("TOPIC_KEY", ""),
         approval_key=environ["APPROVAL_KEY"].encode(),
         secrets=secrets,
+        credentials=credentials,
     )
 
 
@@ -87,3 +91,13 @@ def _secrets(projects: Projects, environ: Mapping[str, str], wrong: list[str]) -
                 wrong.append(f"SECRET_{name} {what}: the push secret of project {project} ({made})")
             found.append((project, name, value.encode()))
     return tuple(found)
+
+
+def _credentials(projects: Projects, environ: Mapping[str, str], wrong: list[str]) -> tuple[tuple[str, str, str], ...]:
+    found = {entry.repository: entry.credential for entry in projects.projects.values() if entry.credential}
+    for name in dict.fromkeys(found.values()):
+        if not environ.get(f"SECRET_{name}", "").strip().rpartition(":")[2]:
+            readers = ", ".join(project for project, entry in projects.projects.items() if entry.credential == name)
+            what = "has no token" if environ.get(f"SECRET_{name}") else "is missing"
+            wrong.append(f"SECRET_{name} {what}: the repository of {readers} is read with it (user:token, or a token)")
+    return tuple((url, name, environ.get(f"SECRET_{name}", "").strip()) for url, name in found.items())

@@ -69,14 +69,15 @@ def _local(read: Settings) -> Outside:
     from shared.backends.local.ledger import SqliteLedger
     from shared.backends.local.notifier import OutboxNotifier
     from shared.backends.local.registry import LocalRegistry
-    from shared.backends.local.repository import GitRepository
+    from shared.backends.local.repository import Credential, GitRepository
     from shared.backends.local.services import LocalHosting
 
     state = read.state
+    credentials = {url: Credential(name, value) for url, name, value in read.credentials}
     return Outside(
         ledger=SqliteLedger(state),
         artifacts=FileArtifacts(state),
-        repository=GitRepository(state),
+        repository=GitRepository(state, credentials),
         jobs=LocalJobs(state),
         registry=LocalRegistry(state),
         images=LocalImages(state),

@@ -101,6 +101,8 @@ def told(fact: Fact) -> str:
             return f"{fact.event} heard about {fact.subject} {fact.status}".rstrip()
         case facts.StepFailed():
             return f"{fact.step} failed: {fact.reason}"
+        case facts.Blocked():
+            return f"{fact.step} is blocked: {fact.reason}"
         case facts.Parked():
             return f"{fact.step} is parked: {fact.reason}"
         case facts.PutOff():

@@ -16,9 +16,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from shared.answers import Answer, Order
+from shared.backends.local.changes import globs
 from shared.backends.memory import MemoryArtifacts, MemoryLedger
 from shared.control import Control
-from shared.errors import NotFound, Unavailable
+from shared.errors import Blocked, NotFound, Unavailable
 from shared.ports import (
     ImageReport,
     ImageSpec,
@@ -136,6 +137,8 @@ class World:
     """Kinds of job whose process is gone without a result each time."""
     away: set[str] = field(default_factory=set)
     """Ports that cannot be asked now."""
+    refusing: dict[str, str] = field(default_factory=dict)
+    """Ports that refuse to be asked until an operator mends what is said of each."""
     jobs: dict[str, JobReport] = field(default_factory=dict)
     specs: dict[str, JobSpec] = field(default_factory=dict)
     versions: list[ModelVersion] = field(default_factory=list)
@@ -197,10 +200,14 @@ class World:
         return self.tell_push(new, by)
 
     def tell_push(self, new: str, by: str = "dee@example.org", ref: str = "refs/heads/main") -> str:
-        """Tell about a push; return the release id, or nothing when none was opened."""
+        """Tell about a push; return the first release id, or nothing when none was opened."""
+        return next(iter(self.tell_all(new, by, ref)), "")
+
+    def tell_all(self, new: str, by: str = "dee@example.org", ref: str = "refs/heads/main") -> list[str]:
+        """Tell about a push to the repository of several projects; return the id of each release it opened."""
         address = "https://git.example.org/acme/houses"
         answer = self.take_in(notices.Pushed("github", (address,), ref, "0" * 40, new, by, "a change", "delivery"))
-        return answer.body["releases"][0]["release"] if answer.body["releases"] else ""
+        return [opened["release"] for opened in answer.body["releases"]]
 
     def data(self, name: str = "in/january.csv", etag: str = "1") -> Answer:
         """Let a blob arrive."""
@@ -224,7 +231,9 @@ class World:
             self.events.append(notice)
 
     def reach(self, port: str) -> None:
-        """Fail like a service that cannot be asked, when it cannot."""
+        """Fail like a service that cannot be asked, when it cannot, or that refuses to be."""
+        if port in self.refusing:
+            raise Blocked(self.refusing[port])
         if port in self.away:
             raise Unavailable(f"{port} is away")
 
@@ -304,9 +313,9 @@ class World:
         known = self.state(release)
         return known.ended.how if known.ended else "open"
 
-    def state_of_project(self) -> ProjectState:
-        """Return what the ledger knows of the project."""
-        return self._look(self.control.streams.project("houses"))
+    def state_of_project(self, name: str = "houses") -> ProjectState:
+        """Return what the ledger knows of a project."""
+        return self._look(self.control.streams.project(name))
 
     def ledger_bytes(self, stream: str) -> bytes:
         """Return a stream as it is kept."""
@@ -340,7 +349,22 @@ class _Repository:
 
     async def snapshot(self, url: str, branch: str, commit: str, path: str) -> bytes:
         self.world.reach("repository")
-        return snapshot(self.world.files[commit])
+        below = f"{path}/" if path else ""
+        files = self.world.files[commit]
+        return snapshot({name.removeprefix(below): files[name] for name in files if name.startswith(below)})
+
+    async def same(self, url: str, commit: str, other: str, path: str, watch: tuple[str, ...]) -> bool:
+        self.world.reach("repository")
+        line = self.world.branch
+        if other not in line or line.index(other) > line.index(commit):
+            return False
+
+        def looked_at(of: str) -> dict[str, str]:
+            files, matched = self.world.files[of], globs(watch).match_files(self.world.files[of])
+            below = [name for name in files if (path or not watch) and name.startswith(f"{path}/" if path else "")]
+            return {name: files[name] for name in {*below, *matched}}
+
+        return looked_at(commit) == looked_at(other)
 
     async def tip(self, url: str, branch: str) -> str | None:
         self.world.reach("repository")

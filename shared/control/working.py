@@ -6,7 +6,7 @@ from collections.abc import MutableMapping, Sequence
 from msgspec import Struct
 
 from shared.answers import Order
-from shared.errors import Conflict, Moved, StepFailed, Unavailable
+from shared.errors import Blocked, Conflict, Moved, StepFailed, Unavailable
 from shared.ports import Outside
 from shared.release import chain, facts, line, state
 from shared.release.facts import Fact
@@ -72,6 +72,9 @@ class Working(Struct, frozen=True):
         except StepFailed as failure:
             fact = facts.StepFailed(order.step, order.round, failure.reason, failure.advice, failure.log)
             return await self._failed(order.release, fact)
+        except Blocked as blocked:
+            await self._note(order.release, facts.Blocked(order.step, order.round, str(blocked)))
+            raise
         except Moved:
             raise
         except Conflict as conflict:
@@ -145,13 +148,15 @@ class Working(Struct, frozen=True):
             await self.streams.add(project_stream(opened.project), [facts.ReleaseParked(opened.release)])
         return [Order("govern", project=opened.project)]
 
-    async def _note(self, release: str, fact: facts.Submitted | facts.PutOff) -> bool:
-        """Record what became of an act, unless its outcome was quicker; return whether the release has ended."""
+    async def _note(self, release: str, fact: facts.Submitted | facts.PutOff | facts.Blocked) -> bool:
+        """Record what became of a try, unless its outcome was quicker; return whether the release has ended."""
         while True:
             stream = await self.streams.read(release_stream(release))
             known = state.fold(stream.facts)
             over = known.ended is not None or (fact.step, fact.round) in known.outcomes
-            if over or (isinstance(fact, facts.Submitted) and fact.name in known.submitted):
+            # What blocks a step is told once, not at every look of the patrol.
+            told = fact == known.blocked.get((fact.step, fact.round))
+            if over or told or (isinstance(fact, facts.Submitted) and fact.name in known.submitted):
                 return known.ended is not None
             try:
                 await self.streams.append(stream, [fact])

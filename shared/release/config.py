@@ -4,7 +4,7 @@ What decides about production stands in the operator's file, never in the reposi
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
 import msgspec
@@ -117,6 +117,11 @@ class Project(_Table, frozen=True):
     secrets: tuple[str, ...] = ()
     branch: str = "main"
     path: str = ""
+    watch: tuple[str, ...] = ()
+    """Globs from the root of the repository, as .gitignore has them: a push that changes nothing below `path` and
+    nothing that they match trains nothing. Without `path` they stand alone."""
+    credential: str = ""
+    """The name of the secret with which the repository is read, never its value."""
     quorum: Annotated[int, Meta(ge=1)] = 1
     self_approval: bool = False
     data: DataPlace | None = None
@@ -144,6 +149,11 @@ class Projects(_Table, frozen=True):
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 # What the app and its platform write themselves must never ask for a training: that would be a loop.
 OURS = ("signalbox-", "azure-webjobs-", "$")
+_SECRET = re.compile(r"[A-Z_][A-Z0-9_]{0,99}")
+# What .gitignore has no meaning for, or another one than people expect.
+_NO_GLOB = re.compile(r"^\s*(#|!?/*\s*$)|[\[\]\\{}\x00-\x1f]|(^|[/!])\.{1,2}(/|$)")
+_ONE_OF = re.compile(r"\[[!^]?(?:\w-\w|[\w.])+\]")
+_GLOB = "a glob as .gitignore has them, from the root of the repository; for {a,b} write two"
 
 
 def read_project_file(text: str) -> ProjectFile:
@@ -185,6 +195,9 @@ def read_projects(text: str) -> Projects:
             )
         if project.schedule:
             _due(file, text, (*keys, "schedule"), project.schedule)
+        if wrong := next(_wrong_about_reading(project), None):
+            raise written.refused(file, text, (*keys, wrong[0]), wrong[1])
+    _of_one_credential(file, text, read.projects)
     return read
 
 
@@ -194,3 +207,31 @@ def _due(file: str, text: str, keys: written.Keys, schedule: str) -> None:
     except ValueError as error:
         allowed = f'an NCRONTAB such as "0 0 2 * * *": it {error}'
         raise written.refused(file, text, keys, written.found(schedule, allowed)) from error
+
+
+def _wrong_about_reading(project: Project) -> Iterator[tuple[str, str]]:
+    """Yield the key and what to say of it, for each thing that is wrong about where the code comes from."""
+    if _has_password(project.repository):
+        yield "repository", "holds a password, allowed is an address without one: put it into a secret (`credential`)"
+    if project.credential and not _SECRET.fullmatch(project.credential):
+        # It may be the token itself that stands there: it is not repeated.
+        yield "credential", "is no name of a secret, allowed are capital letters, digits and _: never the secret itself"
+    for glob in project.watch:
+        falling = any(first > last for first, last in re.findall(r"(\w)-(\w)", "".join(_ONE_OF.findall(glob))))
+        if falling or _NO_GLOB.search(_ONE_OF.sub("x", glob)):
+            yield "watch", written.found(glob, _GLOB)
+
+
+def _has_password(address: str) -> bool:
+    authority = address.partition("://")[2].partition("/")[0]
+    return ":" in authority.rpartition("@")[0]
+
+
+def _of_one_credential(file: str, text: str, projects: Mapping[str, Project]) -> None:
+    """Refuse two credentials for one repository: it is read once for all of its projects."""
+    first: dict[str, str] = {}
+    for name, project in projects.items():
+        other = first.setdefault(project.repository, name)
+        if projects[other].credential != project.credential:
+            problem = f"is another one than that of {other}, allowed is one credential for one repository"
+            raise written.refused(file, text, ("projects", name, "credential"), problem)

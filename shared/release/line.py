@@ -100,4 +100,6 @@ def waiting_for(state: State) -> str:
     submitted = [made for made in state.submitted.values() if (made.step, made.round) == (step, turn)]
     if submitted:
         return f"{submitted[-1].waits_for} about {submitted[-1].name}"
+    if blocked := state.blocked.get((step, turn)):
+        return f"an operator: {blocked.reason}"
     return f"{step} to begin"

@@ -13,6 +13,7 @@ from shared.release.facts import Fact
 
 AUTOMATIC: frozenset[facts.Cause] = frozenset(("data", "drift", "schedule"))
 """The causes that nobody stands behind: the governor says when."""
+_NEVER_TRAINED = ("stale", "unchanged")
 
 
 class ProjectState(Struct):
@@ -70,12 +71,12 @@ class ProjectState(Struct):
     def commit(self) -> str:
         """The commit that is trained again: the last that passed check, else the newest; empty when there is none.
 
-        One that is on no branch of the project is not counted.
+        One that is on no branch of the project, or changed nothing of it, is not counted.
         """
         if self.passed is not None:
             return self.passed.commit
         news = reversed(self.numbered.values())
-        return next((each.commit for each in news if self.closed.get(each.release) != "stale"), "")
+        return next((each.commit for each in news if self.closed.get(each.release) not in _NEVER_TRAINED), "")
 
     def holds(self, arrived: facts.DataArrived) -> bool:
         """Say whether this arrival, or a later one of the same blob, is known."""

@@ -1,7 +1,7 @@
 """What is known of one release: the fold of its facts.
 
 Every field is keyed and the first word stands, so that repeats and early arrivals change nothing;
-only a person's `Resumed` depends on where it stands, and the ledger says where.
+only a person's `Resumed`, and what blocks a step now, depend on where they stand, and the ledger says where.
 Nothing here is stored; it is read from the facts each time.
 """
 
@@ -51,6 +51,8 @@ class State(Struct):
     heard: set[tuple[str, str]] = field(default_factory=set)
     outcomes: dict[tuple[str, int], Outcome] = field(default_factory=dict)
     failed: dict[tuple[str, int], facts.StepFailed] = field(default_factory=dict)
+    blocked: dict[tuple[str, int], facts.Blocked] = field(default_factory=dict)
+    """What blocked a step last."""
     code: facts.CodeRead | None = None
     champions: dict[int, facts.ChampionChosen] = field(default_factory=dict)
     asked: dict[int, facts.Asked] = field(default_factory=dict)
@@ -86,6 +88,8 @@ def learn(state: State, fact: Fact) -> None:
             state.heard.add((event, subject))
         case facts.StepFailed(step=step, round=round):
             state.failed.setdefault((step, round), fact)
+        case facts.Blocked(step=step, round=round):
+            state.blocked[step, round] = fact
         case facts.CodeRead():
             state.code = state.code or fact
         case facts.ChampionChosen(round=round):

@@ -23,6 +23,7 @@ _T = TypeVar("_T")
 _PART = r"""(?:[\w-]+|"[^"]*"|'[^']*')"""
 _PLACE = re.compile(rf"\s*(\[\[?)?\s*({_PART}(?:\s*\.\s*{_PART})*)\s*(?(1)\]|=)")
 _USER = re.compile(r"//[^/@\s]*@")
+_CREDENTIAL = re.compile(r"""(\bcredential["']?\s*=\s*)("[^"]*"?|'[^']*'?|\S+)""")
 _LONGEST = 100
 """Characters of a line or a value that a message repeats."""
 
@@ -153,5 +154,5 @@ def _near(written: str, known: Sequence[str]) -> str:
 
 def _short(text: str) -> str:
     # An address may hold a password, and an error is read by more people than the file is.
-    text = _USER.sub("//...@", text)
+    text = _CREDENTIAL.sub(r'\1"..."', _USER.sub("//...@", text))
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -11,12 +11,14 @@ from shared.ports import Place
 from shared.release import ids
 from shared.release.config import ProjectFile, read_project_file
 from shared.release.facts import Checked, CodeRead, Fact, NewerBegun, ReleaseEnded, ReleaseNumbered
-from shared.release.state import State
+from shared.release.state import State, fold
 from shared.steps.snapshot import read_member
 from shared.steps.turn import Ended, Found, Pending, Turn, Wanted, look_at_job, read_result
-from shared.streams import project_stream
+from shared.streams import project_stream, release_stream
 
 CHECK_SECONDS = 900
+UNTRIED = ("stale", "unchanged", "cancelled", "superseded")
+"""How a release ends that does not tell what its commit is worth."""
 
 
 class _Result(Struct, frozen=True):
@@ -39,6 +41,8 @@ async def look(turn: Turn) -> Found:
     place = await _place(turn)
     if stale := _stale(turn, place):
         return Ended((stale,))
+    if unchanged := await _unchanged(turn):
+        return Ended((unchanged,))
     snapshot = await turn.outside.repository.snapshot(
         turn.project.repository, turn.project.branch, turn.release.commit, turn.project.path
     )
@@ -105,6 +109,44 @@ def _stale(turn: Turn, place: Place) -> Fact | None:
     if turn.release.cause in ("push", "rerun") and place.older_than:
         reason = f"commit {commit} is older than {place.older_than[0][:7]}, which was taken in already"
         return ReleaseEnded("stale", "check", reason, "Nothing is to be done: the newer commit is on its way")
+    return None
+
+
+async def _unchanged(turn: Turn) -> Fact | None:
+    """A push that changes nothing of this project trains nothing: it was for others in the same repository."""
+    path = "/".join(part for part in turn.project.path.split("/") if part not in ("", "."))
+    watch, commit = turn.project.watch, turn.release.commit
+    if turn.release.cause != "push" or not (path or watch):
+        return None
+    earlier = await _compared_with(turn)
+    if earlier is None:
+        return None
+    before = earlier.release
+    if not await turn.outside.repository.same(turn.project.repository, commit, before.commit, path, watch):
+        return None
+    where = " or ".join([f"under {path}"] * bool(path) + [f"matching {', '.join(watch)}"] * bool(watch))
+    reason = f"nothing {where} changed since {before.commit[:7]} (release #{before.number})"
+    advice = "Nothing is to be done: this push was for others. To train it all the same, open a release on demand"
+    if earlier.ended and earlier.ended.how in ("failed", "rejected", "expired"):
+        advice = f"Release #{before.number} ended as {earlier.ended.how}: once its cause is mended, run it again"
+    return ReleaseEnded("unchanged", "check", reason, advice)
+
+
+async def _compared_with(turn: Turn) -> State | None:
+    """Return the newest earlier release that says something about this commit; None when there is none.
+
+    One that ended before its code was tried says nothing: what it would have trained must not be lost.
+    Nor does any once the operator's entry is another: what decides about the project is not what it was.
+    """
+    for numbered in reversed(turn.known.numbered.values()):
+        how = turn.known.closed.get(numbered.release)
+        if numbered.number >= turn.release.number or numbered.commit == turn.release.commit or how in UNTRIED:
+            continue
+        earlier = fold((await turn.streams.read(release_stream(numbered.release))).facts)
+        if earlier.opened is None:
+            return None
+        if earlier.ended is None or earlier.ended.how not in UNTRIED:
+            return earlier if earlier.release.policy == turn.release.policy else None
     return None
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import azure.functions as func
+import msgspec
 import pytest
 
 from shared import wiring
@@ -79,11 +80,15 @@ class App:
         self._keep(orders)
 
     def _keep(self, orders: Orders) -> None:
-        import msgspec
-
         from shared.answers import Order
 
         self.world.orders += [msgspec.json.decode(message, type=Order) for message in orders.messages]
+
+    def secrets(self, *projects: str) -> None:
+        """Let these projects, and no other, have the secret of pushes."""
+        wired = wiring.wired()
+        named = tuple((project, "HOUSES_PUSH", SECRET) for project in projects)
+        wiring.use(wiring.Wired(wired.control, msgspec.structs.replace(wired.settings, secrets=named), 0))
 
     def token(self, release: str, who: str = "ana@example.org") -> str:
         """Return the token that was sent to an approver."""

@@ -3,6 +3,7 @@
 import base64
 import json
 
+import msgspec
 import pytest
 
 from functions.on_push import on_push
@@ -106,3 +107,17 @@ def test_the_same_push_again_is_the_same_release(app: App) -> None:
     answers = [app.http(on_push, "POST", body, **signed(body)) for _ in range(20)]
     assert len({answer.get_body() for answer in answers}) == 1
     assert app.world.state_of_project().next_number == 2
+
+
+def test_a_push_to_a_repository_of_several_projects_is_answered_with_every_release_it_opened(app: App) -> None:
+    houses = app.world.projects["houses"]
+    app.world.projects["rents"] = msgspec.structs.replace(houses, path="rents")
+    app.world.projects["others"] = msgspec.structs.replace(houses, path="others", branch="next")
+    app.secrets("houses", "rents", "others")
+    body = push_body(app.world.commit("a"))
+    answer = json.loads(app.http(on_push, "POST", body, **signed(body)).get_body())
+    assert [(opened["project"], opened["number"]) for opened in answer["releases"]] == [("houses", 1), ("rents", 1)]
+    assert answer["recorded"] == ["refs/heads/main is not the branch next that releases of others come from"]
+    assert [(order.step, order.release) for order in app.world.orders] == [
+        ("check", opened["release"]) for opened in answer["releases"]
+    ]

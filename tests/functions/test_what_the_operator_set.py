@@ -38,3 +38,22 @@ def test_a_password_in_an_address_is_not_repeated_by_an_error(tmp_path: Path, wr
     with pytest.raises(Misconfigured) as told:
         settings.read(environ(tmp_path, text.encode()))
     assert "hunter2" not in str(told.value)
+
+
+PRIVATE = PROJECTS.replace("file://", "https://git.example.org") + 'credential = "ACME_READ"\n'
+
+
+@pytest.mark.parametrize("value", ["robot:hunter2", "hunter2", " hunter2\n"])
+def test_a_credential_is_read_from_the_environment_by_the_name_of_its_secret(tmp_path: Path, value: str) -> None:
+    two = PRIVATE + PRIVATE.replace("houses]", "rents]")
+    read = settings.read(environ(tmp_path, two.encode(), SECRET_ACME_READ=value))
+    assert read.credentials == (("https://git.example.org/houses.git", "ACME_READ", value.strip()),)
+
+
+@pytest.mark.parametrize(("value", "what"), [("", "is missing"), ("robot:", "has no token"), (" ", "has no token")])
+def test_a_missing_credential_is_named_with_everything_else(tmp_path: Path, value: str, what: str) -> None:
+    with pytest.raises(Misconfigured) as told:
+        settings.read(environ(tmp_path, PRIVATE.encode(), SECRET_ACME_READ=value, SECRET_HOUSES=""))
+    said = f"SECRET_ACME_READ {what}: the repository of houses is read with it (user:token, or a token)"
+    assert said in str(told.value)
+    assert "SECRET_HOUSES is missing" in str(told.value)

@@ -3,64 +3,16 @@
 import asyncio
 import io
 import tarfile
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from wsgiref.simple_server import make_server
 
 import pytest
-from dulwich.objects import Blob, Commit, Tree
 from dulwich.repo import Repo
-from dulwich.server import DictBackend
-from dulwich.web import make_wsgi_chain
+from origins import BRANCH, FILES, Origin, serving
 
 from shared.backends.local.repository import GitRepository
 from shared.backends.local.snapshots import unpack
 from shared.errors import StepFailed, Unavailable
-
-BRANCH = "main"
-
-
-class Origin:
-    """A bare repository that people push to, written object by object."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True)
-        self.url = f"file://{folder}"
-        self.repo = Repo.init_bare(str(folder))
-        self.time = 1_700_000_000
-
-    def tree(self, entries: dict[str, tuple[int, bytes]]) -> bytes:
-        tree = Tree()
-        for name, (mode, content) in entries.items():
-            blob = Blob.from_string(content)
-            if mode == 0o40000:
-                tree.add(name.encode(), mode, content)
-                continue
-            if mode == 0o160000:
-                tree.add(name.encode(), mode, b"1" * 40)
-                continue
-            self.repo.object_store.add_object(blob)
-            tree.add(name.encode(), mode, blob.id)
-        self.repo.object_store.add_object(tree)
-        return tree.id
-
-    def commit(self, entries: dict[str, tuple[int, bytes]], *parents: str, branch: str | None = BRANCH) -> str:
-        self.time += 1
-        made = Commit()
-        made.tree = self.tree(entries)
-        made.parents = [parent.encode() for parent in parents]
-        made.author = made.committer = "Ana Önder <ana@example.org>".encode()
-        made.author_time = made.commit_time = self.time
-        made.author_timezone = made.commit_timezone = 0
-        made.message = b"Ridge, alpha 0.1\n\nLonger story.\n"
-        self.repo.object_store.add_object(made)
-        if branch:
-            self.repo.refs[f"refs/heads/{branch}".encode()] = made.id
-        return made.id.decode()
-
-
-FILES = {"train.py": (0o100644, b"print(1)\n"), "run.sh": (0o100755, b"#!/bin/sh\n")}
 
 
 @pytest.fixture
@@ -231,12 +183,8 @@ def test_a_password_in_the_address_is_never_shown(git: GitRepository) -> None:
 
 @pytest.fixture
 def served(origin: Origin) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, make_wsgi_chain(DictBackend({"/project.git": origin.repo})))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/project.git"
-    server.shutdown()
-    server.server_close()
+    with serving(origin.web()) as host:
+        yield f"{host}/project.git"
 
 
 def test_a_repository_is_mirrored_over_http_and_fetched_again(git: GitRepository, origin: Origin, served: str) -> None:

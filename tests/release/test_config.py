@@ -180,8 +180,8 @@ WRONG_PROJECTS = [
     (
         HOUSES.replace("approvers", "approver"),
         'projects.toml, line 3: approver = ["ana", "bo"]: projects.houses.approver is not known here, '
-        "allowed is repository, approvers, secrets, branch, path, quorum, self_approval, data, holdout, policy, "
-        'drift_monitors, governor, on_newer, schedule. Did you mean "approvers"?',
+        "allowed is repository, approvers, secrets, branch, path, watch, credential, quorum, self_approval, data, "
+        'holdout, policy, drift_monitors, governor, on_newer, schedule. Did you mean "approvers"?',
     ),
     (
         "[projects.houses]\napprovers = []\n",
@@ -258,6 +258,34 @@ WRONG_PROJECTS = [
     ),
     (HOUSES + 'on_newer = "stop"\n', 'projects.houses.on_newer is "stop", allowed is one of cancel, finish, queue'),
     (HOUSES + "governor.per_hour = 0\n", "governor.per_hour is 0, allowed is a whole number at least 1 and at most"),
+    (
+        HOUSES.replace("//git", "//robot:hunter2@git"),
+        'projects.toml, line 2: repository = "https://...@git.example.org/houses.git": projects.houses.repository '
+        "holds a password, allowed is an address without one: put it into a secret (`credential`)",
+    ),
+    (
+        HOUSES + 'credential = "ghp_hunter2"\n',
+        'projects.toml, line 4: credential = "...": projects.houses.credential is no name of a secret, '
+        "allowed are capital letters, digits and _: never the secret itself",
+    ),
+    (
+        'projects.houses = { repository = "r", approvers = ["ana"], credential = "ghp_hunter2" }\n',
+        'projects.toml, line 1: projects.houses = { repository = "r", approvers = ["ana"], credential = "..." }: ',
+    ),
+    (
+        HOUSES + HOUSES.replace("houses]", "flights]") + 'credential = "ACME_READ"\n',
+        "projects.flights.credential is another one than that of houses, allowed is one credential for one repository",
+    ),
+    (
+        HOUSES + 'watch = ["libs/**", "libs/{a,b}"]\n',
+        'projects.toml, line 4: watch = ["libs/**", "libs/{a,b}"]: projects.houses.watch is "libs/{a,b}", '
+        "allowed is a glob as .gitignore has them, from the root of the repository; for {a,b} write two",
+    ),
+    (HOUSES + 'watch = "libs/**"\n', 'projects.houses.watch is "libs/**", allowed is a list of texts'),
+    *(
+        (HOUSES + f"watch = ['{glob}']\n", "projects.houses.watch is ")
+        for glob in ("", " ", "#libs", "!", "/", "../libs", "libs/..", "!./libs", "a[", "[]a]", "[z-a]", "[[a]", "a\\")
+    ),
     (HOUSES + "[projects.houses]\n", "projects.toml is no TOML: Cannot declare ('projects', 'houses') twice"),
 ]
 
@@ -268,6 +296,28 @@ def test_a_wrong_projects_toml_is_refused_with_file_line_key_found_and_allowed(t
         read_projects(text)
     assert message in str(refused.value)
     assert str(refused.value).startswith("projects.toml")
+
+
+@pytest.mark.parametrize("wrong", ["ghp_hunter2", "robot:hunter2"])
+def test_what_may_be_a_credential_is_not_repeated(wrong: str) -> None:
+    for line in (
+        f'credential = "{wrong}"',
+        f"credential = '{wrong}'",
+        f'"credential"="{wrong}"',
+        f"credential = {wrong}",
+    ):
+        with pytest.raises(NotUnderstood) as refused:
+            read_projects(f"{HOUSES}{line.format(wrong)}\nquorum = 3\n")
+        assert "hunter2" not in str(refused.value)
+
+
+def test_where_the_code_comes_from_is_read_as_written() -> None:
+    globs = ["libs/**", "!*.md", "/setup.cfg", "models/[a-z0-9].py", ".config/", "x?/*"]
+    text = HOUSES.replace("https://", "https://acme@")
+    read = read_projects(f'{text}path = "models/houses"\nwatch = {globs}\ncredential = "ACME_READ_2"\n')
+    houses = read.projects["houses"]
+    assert (houses.path, houses.watch, houses.credential) == ("models/houses", tuple(globs), "ACME_READ_2")
+    assert read_projects(HOUSES).projects["houses"].digest != houses.digest
 
 
 def test_a_value_too_long_to_repeat_is_cut() -> None:

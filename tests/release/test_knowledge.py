@@ -45,6 +45,9 @@ FIRST_WORD: dict[str, Callable[[Any], Hashable]] = {
     "ReleaseEnded": lambda fact: "the release",
 } | {kind.__name__: lambda fact: fact.round for kind in state.OUTCOMES}
 
+# The newest word about a thing stands: free on the same condition.
+LAST_WORD: dict[str, Callable[[Any], Hashable]] = {"Blocked": lambda fact: (fact.step, fact.round)}
+
 # Resumed undoes: what was parked and tried before it counts no more, what comes after it counts.
 UNDOES = {"Resumed"}
 
@@ -56,13 +59,14 @@ PROJECT_FIRST = {"ReleaseNumbered": lambda fact: fact.release, "ReleaseClosed": 
 ENVIRONMENT_FREE = {"LiveSeen"}
 ENVIRONMENT_ORDERED = {"LiveDecided", "SlotClaimed", "SlotVacated", "Held", "Lifted"}
 
-RELEASE = sorted(ALWAYS_FREE | set(FIRST_WORD))
+RELEASE = sorted(ALWAYS_FREE | set(FIRST_WORD) | set(LAST_WORD))
 
 
 def test_every_kind_is_said_here_to_be_free_of_order_or_not() -> None:
     said = [
         *ALWAYS_FREE,
         *FIRST_WORD,
+        *LAST_WORD,
         *UNDOES,
         *PROJECT_FREE,
         *PROJECT_FIRST,
@@ -96,7 +100,7 @@ def retold(known: list[Fact], shuffle: random.Random) -> list[Fact]:
 def test_any_order_and_repetition_is_the_same_knowledge_of_a_release_and_the_same_is_due(
     known: list[Fact], seed: int
 ) -> None:
-    agreed = of_one_mind(known, FIRST_WORD)
+    agreed = of_one_mind(known, FIRST_WORD | LAST_WORD)
     once, again = state.fold(agreed), state.fold(retold(agreed, random.Random(seed)))
     assert once == again
     assert line.due(once) == line.due(again)
@@ -127,7 +131,7 @@ def test_any_order_and_repetition_of_what_was_seen_live_is_the_same_knowledge(kn
 
 @settings(max_examples=100, deadline=None)
 @given(
-    first=st.lists(any_facts.facts(*ALWAYS_FREE, *FIRST_WORD, **POOLS), max_size=10),
+    first=st.lists(any_facts.facts(*RELEASE, **POOLS), max_size=10),
     others=st.lists(
         any_facts.facts(*PROJECT_FREE, *PROJECT_FIRST, *ENVIRONMENT_FREE, *ENVIRONMENT_ORDERED), max_size=5
     ),
@@ -155,6 +159,12 @@ def test_of_two_facts_that_contradict_each_other_the_first_in_the_ledger_stands(
             assert both == state.fold([other, one])
 
     first_stands()
+
+
+def test_what_blocks_a_step_is_what_was_said_last() -> None:
+    private, wrong = facts.Blocked("check", 1, "it is private"), facts.Blocked("check", 1, "the token is wrong")
+    assert state.fold([private, wrong]).blocked == {("check", 1): wrong}
+    assert state.fold([wrong, private]).blocked == {("check", 1): private}
 
 
 def test_the_first_outcome_of_a_turn_stands() -> None:
@@ -252,11 +262,12 @@ def test_the_commit_that_passed_is_that_of_the_highest_number() -> None:
     assert project.fold(passed).passed == project.fold(reversed(passed)).passed == passed[1]
 
 
-def test_until_a_commit_has_passed_the_newest_that_is_on_a_branch_is_trained_again() -> None:
+def test_until_a_commit_has_passed_the_newest_that_is_on_a_branch_and_changed_something_is_trained_again() -> None:
     first = facts.ReleaseNumbered("a" * 20, 1, "a" * 40, "", "push")
     second = facts.ReleaseNumbered("b" * 20, 2, "b" * 40, "", "push")
     assert [project.fold(each).commit for each in ([], [first], [first, second])] == ["", "a" * 40, "b" * 40]
-    assert project.fold([first, second, facts.ReleaseClosed("b" * 20, "stale")]).commit == "a" * 40
+    for how in ("stale", "unchanged"):
+        assert project.fold([first, second, facts.ReleaseClosed("b" * 20, how)]).commit == "a" * 40
     assert project.fold([first, second, facts.CommitPassed("a" * 20, 1, "a" * 40)]).commit == "a" * 40
 
 

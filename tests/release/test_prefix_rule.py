@@ -210,6 +210,14 @@ def test_a_submitted_step_says_which_event_it_waits_for_and_about_what() -> None
     assert line.waiting_for(what) == f"RunCompleted or RunStatusChanged about {'a' * 20}-train-1"
 
 
+def test_a_step_that_is_blocked_waits_for_an_operator_until_it_made_something() -> None:
+    blocked = facts.Blocked("check", 1, "the token is wrong")
+    assert line.waiting_for(state.fold([OPENED, blocked])) == "an operator: the token is wrong"
+    made = facts.Submitted("check", 1, "run", "RunCompleted")
+    assert line.waiting_for(state.fold([OPENED, blocked, made])) == "RunCompleted about run"
+    assert line.due(state.fold([OPENED, blocked])) == line.due(state.fold([OPENED]))
+
+
 def test_a_step_that_made_several_things_waits_for_the_last_one() -> None:
     made: list[Fact] = [
         facts.Submitted("promote", 1, "slot", "ModelDeployed"),

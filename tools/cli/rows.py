@@ -9,7 +9,7 @@ from rich.text import Text
 
 # Not better than production is a good end: only what went wrong is red.
 COLOURS = {"passed": "green", "running": "cyan", "failed": "red", "stopped": "yellow", "waiting": "dim"}
-ENDINGS = {"live": "green", "kept": "yellow", "open": "cyan", "failed": "red", "parked": "red"}
+ENDINGS = {"live": "green", "kept": "yellow", "unchanged": "green", "open": "cyan", "failed": "red", "parked": "red"}
 LONGEST = 100
 
 View = Mapping[str, Any]

@@ -10,12 +10,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlparse
 
+from msgspec import Struct
+
+from shared.backends.local import changes
 from shared.backends.local.durable import locked
 from shared.backends.local.history import is_ancestor
 from shared.backends.local.snapshots import pack
-from shared.errors import StepFailed, Unavailable
+from shared.errors import StepFailed
 from shared.ports import Place
 
 if TYPE_CHECKING:
@@ -24,15 +26,28 @@ if TYPE_CHECKING:
     from dulwich.repo import Repo
 
 LONGEST_MESSAGE = 2000
-ANSWER_SECONDS = 30.0
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class Credential(Struct, frozen=True):
+    """What a repository is read with: the name of a secret, and its value, `user:token` or only a token."""
+
+    name: str
+    value: str
+
+    def __repr__(self) -> str:
+        """Show the name alone."""
+        return f"Credential({self.name!r})"
 
 
 class GitRepository:
-    """`Repository` over https, file:// and, on loopback only, http; safe across threads and processes."""
+    """`Repository` over https, file:// and, on loopback only, http; safe across threads and processes.
 
-    def __init__(self, state: Path) -> None:
+    `credentials` are by the address as the operator wrote it.
+    """
+
+    def __init__(self, state: Path, credentials: Mapping[str, Credential] | None = None) -> None:
         self._folder = state / "repos"
+        self._credentials = credentials or {}
 
     async def place(self, url: str, branch: str, commit: str, others: tuple[str, ...] = ()) -> Place:
         """Fetch the branch and say where `commit` (40 hex digits) stands."""
@@ -44,6 +59,10 @@ class GitRepository:
         `StepFailed` when the commit or the folder is not there, or when a link or a submodule is in it.
         """
         return await asyncio.to_thread(self._snapshot, url, branch, commit, path)
+
+    async def same(self, url: str, commit: str, other: str, path: str, watch: tuple[str, ...]) -> bool:
+        """Say whether `commit` is equal to `other`, which comes before it, below `path` and where `watch` matches."""
+        return await asyncio.to_thread(self._same, url, commit, other, path, watch)
 
     async def tip(self, url: str, branch: str) -> str | None:
         """Return the commit the branch names now."""
@@ -64,15 +83,28 @@ class GitRepository:
                 return pack(repo, commit, path)
         with self._fetched(url, branch) as (repo, _):
             if not _has_commit(repo, commit):
-                where = f"branch {branch} of {_shown(url)}"
+                where = f"branch {branch} of {shown(url)}"
                 raise StepFailed(f"commit {commit} is not in {where}", "push it to that branch again")
             return pack(repo, commit, path)
 
+    def _same(self, url: str, commit: str, other: str, path: str, watch: tuple[str, ...]) -> bool:
+        with self._mirror(url) as repo:
+            if not (_has_commit(repo, commit) and _has_commit(repo, other) and is_ancestor(repo, other, commit)):
+                return False
+            return changes.same(repo, commit, other, path, watch)
+
     def _tip(self, url: str, branch: str) -> str | None:
-        client, path = _client(url)
-        with _asking(url):
+        from shared.backends.local.git_hosts import asking
+
+        client, path = self._client(url)
+        with asking(url):
             found = client.get_refs(path.encode()).refs.get(_head(branch))
         return found.decode() if found else None
+
+    def _client(self, url: str) -> tuple["GitClient", str]:
+        from shared.backends.local.git_hosts import client
+
+        return client(url, self._credentials.get(url))
 
     @contextmanager
     def _mirror(self, url: str) -> Iterator["Repo"]:
@@ -93,9 +125,11 @@ class GitRepository:
     @contextmanager
     def _fetched(self, url: str, branch: str) -> Iterator[tuple["Repo", str | None]]:
         """Open the mirror with what `branch` has now; the tip is None when there is no such branch."""
-        client, path = _client(url)
+        from shared.backends.local.git_hosts import asking
+
+        client, path = self._client(url)
         with self._mirror(url) as repo:
-            with locked(Path(repo.path).with_suffix(".lock"), seconds=120.0), _asking(url):
+            with locked(Path(repo.path).with_suffix(".lock"), seconds=120.0), asking(url):
                 tip = _fetch(client, path, repo, _head(branch))
             yield repo, tip
 
@@ -112,36 +146,7 @@ def _fetch(client: "GitClient", path: str, repo: "Repo", head: "Ref") -> str | N
     return tip.decode() if tip else None
 
 
-def _client(url: str) -> tuple["GitClient", str]:
-    """Return what talks to `url` and the path to ask it for; `StepFailed` for an address of another kind."""
-    from dulwich.client import HttpGitClient, LocalGitClient
-
-    parts = urlparse(url)
-    if parts.scheme == "file" and parts.hostname in (None, "localhost"):
-        return LocalGitClient(), unquote(parts.path)
-    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK):
-        host = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-        user, password = (unquote(part) if part else None for part in (parts.username, parts.password))
-        return HttpGitClient(host, username=user, password=password, timeout=ANSWER_SECONDS), parts.path
-    reason = f"the repository address {_shown(url)} is of a kind that is not allowed"
-    raise StepFailed(reason, "use https:// or file:// (or http:// to this machine) in the operator's projects file")
-
-
-@contextmanager
-def _asking(url: str) -> Iterator[None]:
-    """Turn every way in which a git host does not answer into `Unavailable`."""
-    from dulwich.client import HTTPProxyUnauthorized, HTTPUnauthorized
-    from dulwich.errors import GitProtocolError, NotGitRepository
-    from urllib3.exceptions import HTTPError
-
-    try:
-        yield
-    except (GitProtocolError, NotGitRepository, HTTPError, HTTPUnauthorized, HTTPProxyUnauthorized, OSError) as error:
-        what = f"the repository {_shown(url)} could not be asked: {type(error).__name__}: {error}"
-        raise Unavailable(f"{what}. Check its address and that this machine may read it") from error
-
-
-def _shown(url: str) -> str:
+def shown(url: str) -> str:
     """Return the address without what may be a password in it."""
     return re.sub(r"//[^/@]*@", "//", url)
 

@@ -41,6 +41,7 @@ from shared.release.facts.of_project import (
 from shared.release.facts.of_release import (
     Approved,
     Asked,
+    Blocked,
     Certified,
     ChampionChosen,
     Checked,
@@ -73,6 +74,7 @@ __all__ = [
     "Asked",
     "Became",
     "BlobSeen",
+    "Blocked",
     "CameIn",
     "Cause",
     "Certified",

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 Cause = Literal["push", "data", "drift", "schedule", "person", "rerun"]
-Ending = Literal["live", "kept", "failed", "rejected", "expired", "superseded", "cancelled", "stale"]
+Ending = Literal["live", "kept", "failed", "rejected", "expired", "superseded", "cancelled", "stale", "unchanged"]
 Became = Literal["release", "recorded", "refused", "waiting", "duplicate"]
 GovernedWhy = Literal["commit", "quiet", "running", "breaker", "cooldown", "hourly", "daily", "trained"]
 Verdict = Literal["first", "better", "not better", "inconclusive"]

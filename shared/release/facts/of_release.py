@@ -80,6 +80,14 @@ class PutOff(Fact, frozen=True):
     reason: str
 
 
+class Blocked(Fact, frozen=True):
+    """A step cannot go on until an operator mends something outside; it goes on by itself then."""
+
+    step: str
+    round: int
+    reason: str
+
+
 class Parked(Fact, frozen=True):
     """A step used up its attempts without an outcome; people decide."""
 
