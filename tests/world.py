@@ -28,6 +28,7 @@ from shared.ports import (
     ModelVersion,
     Outside,
     Place,
+    Repository,
     Seen,
     Service,
 )
@@ -125,6 +126,8 @@ class World:
     now: datetime = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
     artifacts: MemoryArtifacts = field(default_factory=MemoryArtifacts)
+    git: Repository | None = None
+    """Real repositories, in place of `branch` and `files`."""
     branch: list[str] = field(default_factory=list)
     files: dict[str, dict[str, str]] = field(default_factory=dict)
     results: dict[str, dict[str, Any]] = field(default_factory=lambda: json.loads(json.dumps(RESULTS)))
@@ -164,7 +167,7 @@ class World:
             Outside(
                 ledger=_Watched(self, self.ledger),
                 artifacts=_Watched(self, self.artifacts),
-                repository=_Watched(self, _Repository(self)),
+                repository=_Watched(self, self.git or _Repository(self)),
                 jobs=_Watched(self, _Jobs(self)),
                 registry=_Watched(self, _Registry(self)),
                 images=_Watched(self, _Images(self)),
@@ -349,7 +352,7 @@ class _Repository:
 
     async def snapshot(self, url: str, branch: str, commit: str, path: str) -> bytes:
         self.world.reach("repository")
-        below = f"{path}/" if path else ""
+        below = f"{path}/" if path.strip(".") else ""
         files = self.world.files[commit]
         return snapshot({name.removeprefix(below): files[name] for name in files if name.startswith(below)})
 

@@ -133,9 +133,10 @@ async def _unchanged(turn: Turn) -> Fact | None:
 
 
 async def _compared_with(turn: Turn) -> State | None:
-    """Return the newest earlier release that says something about this commit; None when there is none.
+    """Return the newest earlier release whose trial says something about this commit; None when there is none.
 
-    One that ended before its code was tried says nothing: what it would have trained must not be lost.
+    One that ended untried says nothing, nor does one whose code is still to be read, for it may yet end as stale:
+    what they would have trained must not be lost.
     Nor does any once the operator's entry is another: what decides about the project is not what it was.
     """
     for numbered in reversed(turn.known.numbered.values()):
@@ -143,9 +144,8 @@ async def _compared_with(turn: Turn) -> State | None:
         if numbered.number >= turn.release.number or numbered.commit == turn.release.commit or how in UNTRIED:
             continue
         earlier = fold((await turn.streams.read(release_stream(numbered.release))).facts)
-        if earlier.opened is None:
-            return None
-        if earlier.ended is None or earlier.ended.how not in UNTRIED:
+        tried = earlier.code is not None if earlier.ended is None else earlier.ended.how not in UNTRIED
+        if tried:
             return earlier if earlier.release.policy == turn.release.policy else None
     return None
 

@@ -11,7 +11,11 @@ from origins import BRANCH, Origin
 from shared.backends.local.changes import globs
 from shared.backends.local.repository import GitRepository
 from shared.errors import NotUnderstood
+from shared.release import line
 from shared.release.config import read_projects
+from shared.release.notices import Pushed
+from tests.world import FILES as PROJECT
+from tests.world import World
 
 FILE, SCRIPT, LINK, MODULE = 0o100644, 0o100755, 0o120000, 0o160000
 Files = dict[str, tuple[int, bytes]]
@@ -80,9 +84,10 @@ def test_what_counts_as_a_change_below_the_path(state: Path, origin: Origin, cha
     assert same(state, origin, commit(origin, files, old), old) is expected
 
 
-def test_a_folder_that_is_in_neither_commit_is_not_the_same(state: Path, origin: Origin) -> None:
+@pytest.mark.parametrize("path", ["services/absent", "README.md", "README.md/x", ".."])
+def test_what_is_a_folder_in_neither_commit_is_not_the_same(state: Path, origin: Origin, path: str) -> None:
     old = commit(origin, FIRST)
-    assert same(state, origin, commit(origin, FIRST, old), old, path="services/absent") is False
+    assert same(state, origin, commit(origin, FIRST, old), old, path) is False
 
 
 @pytest.mark.parametrize(
@@ -155,11 +160,48 @@ def test_a_commit_that_does_not_come_before_is_not_the_same(state: Path, origin:
         assert same(state, origin, now, other) is False
 
 
+MODELS = """
+[projects.{name}]
+repository = "{url}"
+path = "models/{name}"
+watch = ["libs/{name}.py"]
+approvers = ["ana@example.org"]
+"""
+NAMES = ("prices", "rents", "sales")
+
+
+def test_one_push_of_three_projects_of_which_two_changed_trains_two(state: Path, origin: Origin) -> None:
+    text = "".join(MODELS.format(name=name, url=origin.url) for name in NAMES)
+    world = World(projects=dict(read_projects(text).projects), git=GitRepository(state))
+    project: Files = {
+        f"models/{name}/{file}": (FILE, content.encode()) for name in NAMES for file, content in PROJECT.items()
+    }
+
+    def push(files: Files, *parents: str) -> tuple[str, list[str]]:
+        new = commit(origin, files, *parents)
+        answer = world.take_in(Pushed("github", (origin.url,), "refs/heads/main", "", new, "dee", "a change", ""))
+        world.run()
+        return new, [opened["release"] for opened in answer.body["releases"]]
+
+    first, opened = push(project)
+    assert [line.standing(world.state(release)) for release in opened] == ["ask"] * 3
+    changed: Files = {"models/prices/train.py": (FILE, b"print(2)"), "libs/sales.py": (FILE, b"print(2)")}
+    second, opened = push(project | changed, first)
+    assert [world.ended(release) for release in opened] == ["open", "unchanged", "open"]
+    ended = world.state(opened[1]).ended
+    assert ended is not None
+    assert (
+        ended.reason == f"nothing under models/rents or matching libs/rents.py changed since {first[:7]} (release #1)"
+    )
+    _, opened = push(project | changed | {"README.md": (FILE, b"1")}, second)
+    assert [world.ended(release) for release in opened] == ["unchanged"] * 3
+
+
 ANY = st.text(st.sampled_from("ab/*?!.[]{}#\\ -^&|~\t"), max_size=8)
 CLASSES = st.from_regex(r"a?\[[ab&|~.^!-]{1,4}\]", fullmatch=True)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(glob=ANY | CLASSES)
 def test_every_glob_that_an_operator_may_write_can_be_read(glob: str) -> None:
     text = f"[projects.a]\nrepository = 'r'\napprovers = ['ana']\nwatch = ['{glob}']\n"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import pytest
 
 from shared.errors import Unavailable
@@ -98,8 +99,10 @@ def test_globs_without_a_path_stand_alone() -> None:
     assert why(world, opened["rents"]) == "nothing matching models/rents, libs/ changed since aaaaaaa (release #1)"
 
 
-def test_a_push_that_changes_nothing_of_a_project_that_is_its_whole_repository_is_trained_as_ever() -> None:
+@pytest.mark.parametrize("path", ["", "."])
+def test_a_push_that_changes_nothing_of_a_project_that_is_its_whole_repository_is_trained_as_ever(path: str) -> None:
     world = World()
+    world.projects["houses"] = msgspec.structs.replace(world.projects["houses"], path=path)
     world.push("a")
     world.run()
     assert world.ended(world.push("b")) == "open"
@@ -127,6 +130,49 @@ def test_a_commit_that_was_stale_is_compared_with_nothing() -> None:
     assert {world.ended(release) for release in stale} == {"stale"}
     opened = push(world, "c", {"rents": "2"})
     assert ends(world, opened) == {"prices": "unchanged", "rents": "open", "sales": "unchanged"}
+
+
+@pytest.mark.parametrize("first", ["b", "c"])
+def test_of_two_quick_pushes_the_change_of_the_first_is_trained_by_one_of_them(first: str) -> None:
+    world = World(projects=projects(rents='path = "models/rents"\nwatch = ["libs/**"]'))
+    push(world, "a")
+    world.commit("b", files(rents="2"))
+    world.commit("c", files(rents="2"))
+    opened = [world.tell_all(commit(letter))[1] for letter in ("b", "c")]
+    # The order of the second may be worked on before that of the first.
+    world.orders.sort(key=lambda order: order.release != opened["bc".index(first)])
+    world.run()
+    assert [world.ended(release) for release in opened] == ["stale", "open"]
+
+
+def test_of_two_pushes_told_in_the_wrong_order_the_newer_commit_is_trained() -> None:
+    world = World(projects=projects())
+    push(world, "a")
+    world.commit("b", files(rents="2"))
+    world.commit("c", files(rents="2"))
+    opened = [world.tell_all(commit(letter))[1] for letter in ("c", "b")]
+    world.running.add("check")
+    world.run()
+    assert [world.ended(release) for release in opened] == ["open", "stale"]
+
+
+def test_a_push_while_the_one_before_is_being_checked_is_compared_with_it() -> None:
+    world = World(projects=projects())
+    push(world, "a")
+    world.running.add("check")
+    push(world, "b", {"rents": "2"})
+    opened = push(world, "c", {"rents": "2"})
+    assert why(world, opened["rents"]) == "nothing under models/rents changed since bbbbbbb (release #2)"
+
+
+def test_a_push_that_is_told_again_after_new_data_came_is_trained_with_them() -> None:
+    world = World(projects=projects(rents='path = "models/rents"\ndata = { container = "houses" }'))
+    push(world, "a")
+    world.data()
+    world.run()
+    again = world.tell_all(commit("a"))[1]
+    world.run()
+    assert line.standing(world.state(again)) == "ask"
 
 
 def test_a_commit_that_was_forced_away_is_compared_with_nothing() -> None:
@@ -158,11 +204,14 @@ def test_another_entry_of_the_operator_is_another_reason_to_train() -> None:
 def test_a_person_who_asks_for_a_release_gets_one_of_what_is_unchanged() -> None:
     world = World(projects=projects())
     push(world, "a")
+    first = world.projects["rents"]
+    world.projects["rents"] = msgspec.structs.replace(first, self_approval=True)
     push(world, "b")
+    world.projects["rents"] = first
     answer = world.take_in(notices.OpenAsked("rents", "ana@example.org", "audit", "june"))
     world.run()
     (opened,) = answer.body["releases"]
-    assert world.state(opened["release"]).release.commit == commit("a")
+    assert world.state(opened["release"]).release.commit == commit("b")
     assert line.standing(world.state(opened["release"])) == "ask"
 
 

@@ -89,7 +89,7 @@ class GitRepository:
 
     def _same(self, url: str, commit: str, other: str, path: str, watch: tuple[str, ...]) -> bool:
         with self._mirror(url) as repo:
-            if not (_has_commit(repo, commit) and _has_commit(repo, other) and is_ancestor(repo, other, commit)):
+            if not (_has_commit(repo, commit) and is_ancestor(repo, other, commit)):
                 return False
             return changes.same(repo, commit, other, path, watch)
 
