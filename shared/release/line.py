@@ -98,8 +98,10 @@ def waiting_for(state: State) -> str:
         missing = [who for who in state.asked[turn].approvers if who not in state.decided.get(turn, {})]
         return f"a decision of {', '.join(missing)}" if missing else "the decisions to be counted"
     submitted = [made for made in state.submitted.values() if (made.step, made.round) == (step, turn)]
+    blocked = state.blocked.get((step, turn))
+    # Once something was made the way is free again; what only waits for others was never made.
+    if blocked and not any(state.tried(made.name) for made in submitted):
+        return f"an operator: {blocked.reason}"
     if submitted:
         return f"{submitted[-1].waits_for} about {submitted[-1].name}"
-    if blocked := state.blocked.get((step, turn)):
-        return f"an operator: {blocked.reason}"
     return f"{step} to begin"

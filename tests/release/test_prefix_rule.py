@@ -213,8 +213,10 @@ def test_a_submitted_step_says_which_event_it_waits_for_and_about_what() -> None
 def test_a_step_that_is_blocked_waits_for_an_operator_until_it_made_something() -> None:
     blocked = facts.Blocked("check", 1, "the token is wrong")
     assert line.waiting_for(state.fold([OPENED, blocked])) == "an operator: the token is wrong"
-    made = facts.Submitted("check", 1, "run", "RunCompleted")
-    assert line.waiting_for(state.fold([OPENED, blocked, made])) == "RunCompleted about run"
+    queued = facts.Submitted("check", 1, "release #3", "the end of a training")
+    assert line.waiting_for(state.fold([OPENED, queued, blocked])) == "an operator: the token is wrong"
+    made = [facts.StepStarted("check", 1, "run", "message-1:1"), facts.Submitted("check", 1, "run", "RunCompleted")]
+    assert line.waiting_for(state.fold([OPENED, blocked, *made])) == "RunCompleted about run"
     assert line.due(state.fold([OPENED, blocked])) == line.due(state.fold([OPENED]))
 
 
