@@ -1,5 +1,6 @@
 """The `signalbox` command over real HTTP, to a stack that answers as the app does."""
 
+import io
 import json
 import os
 import subprocess
@@ -21,6 +22,7 @@ HOUSE = Path(__file__).resolve().parents[2]
 SETTINGS = [
     "LIVE_URL is missing: the base address",
     "SECRET_PRICES is missing: the push secret of project prices",
+    "SECRET_ACME_READ is missing: the repository of prices is read with it (user:token, or a token)",
     "projects.toml, line 2: approvers is missing",
 ]
 
@@ -44,7 +46,8 @@ class Said:
 
 @pytest.fixture
 def signalbox(stack: stand_in.StandIn, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Any:
-    def run(*arguments: str) -> Said:
+    def run(*arguments: str, stdin: str = "") -> Said:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
         monkeypatch.setenv("SIGNALBOX_STATE", str(stack.state))
         monkeypatch.setenv("COLUMNS", "200")
         monkeypatch.setattr(sys, "argv", ["signalbox", *arguments])
@@ -298,6 +301,14 @@ def test_a_secret_is_made_once_and_printed_again(stack: stand_in.StandIn, signal
     assert signalbox("secret", "no-name").code == 2
 
 
+def test_a_token_that_a_git_host_gave_is_kept_and_not_shown(stack: stand_in.StandIn, signalbox: Any) -> None:
+    for given in ("robot:hunter2\n", "robot:hunter3\n"):
+        said = signalbox("secret", "ACME_READ", "--read", stdin=given)
+        assert (said.code, "hunter" in said.out + said.err) == (0, False)
+        assert json.loads((stack.state / "keys.json").read_text())["secrets"] == {"ACME_READ": given.strip()}
+    assert signalbox("secret", "ACME_READ", "--read", stdin=" ").code == 1
+
+
 def test_a_first_start_makes_an_operator_file_without_projects(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -330,7 +341,8 @@ def test_the_doctor_finds_what_is_wrong_with_a_stack(stack: stand_in.StandIn, si
     said = signalbox("doctor")
     assert said.code == 1
     assert "missing is missing" not in said.out
-    assert ["secret PRICES" in said.out, "mend projects.toml" in said.out] == [True, True]
+    assert ["secret PRICES " in said.out, "mend projects.toml" in said.out] == [True, True]
+    assert "secret ACME_READ --read < FILE" in said.out
     for wrong in (
         "chmod 700",
         "patrol did not load: no croniter",

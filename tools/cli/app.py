@@ -24,7 +24,7 @@ from tools.cli.reach import (
     reach,
     release_path,
 )
-from tools.local.keys import make_secret
+from tools.local.keys import keep_secret, make_secret
 
 app = typer.Typer(
     help="Releases of models, from a git push to production. Start with: signalbox up",
@@ -80,19 +80,27 @@ def up(
 @app.command()
 def secret(
     name: Annotated[str, typer.Argument(help="As projects.toml names it, for example PRICES_WEBHOOK.")],
+    read: Annotated[bool, typer.Option("--read", help="Keep what standard input holds: a git host's token.")] = False,
     state: State = None,
     json: Json = False,
 ) -> None:
-    """Print a secret of the stack, made at first use; give it to the git host's webhook."""
+    """Print a secret of the stack, made at first use, for the git host's webhook; or keep a given one (--read)."""
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise typer.BadParameter(f"{name!r} cannot be a secret's name: use letters, digits and _.")
     at = find_state(state)
     try:
         at.mkdir(mode=0o700, parents=True, exist_ok=True)
-        value = make_secret(at, name)
+        given = sys.stdin.read().strip() if read else ""
+        if read and not given:
+            raise Refused(f"Standard input holds no secret: {command()} secret {name} --read < FILE")
+        if given:
+            keep_secret(at, name, given)
+        # What was given is not shown: it would stand in the terminal's history.
+        told = {"name": name} | ({} if given else {"value": make_secret(at, name)})
     except OSError as error:
         raise Refused(f"{at} cannot be written: {error}") from error
-    tell({"name": name, "value": value}, value, json, f"restart the stack if it is up, then {command()} status")
+    shown = told.get("value", f"{name} is kept in {at / 'keys.json'}.")
+    tell(told, shown, json, f"restart the stack if it is up, then {command()} status")
 
 
 @data.command("put")

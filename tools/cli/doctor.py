@@ -135,7 +135,9 @@ def loaded(health: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("functions", f"{module} did not load: {error}", f"mend functions/{module}.py and start again")
     for setting in health.get("settings", []):
         name = setting.partition(" ")[0]
-        secret = f"{command()} secret {name.removeprefix('SECRET_')}    then stop the stack and start it again"
+        # A webhook's secret can be made here, the token of a git host cannot.
+        given = " --read < FILE" if "is read with it" in setting else ""
+        secret = f"{command()} secret {name.removeprefix('SECRET_')}{given}    then stop the stack and start it again"
         other = "mend projects.toml; a change is read at once" if "projects.toml" in name else f"set {name}"
         yield Finding("settings", setting, secret if name.startswith("SECRET_") else other)
 
