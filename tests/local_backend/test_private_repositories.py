@@ -11,6 +11,7 @@ from wsgiref.types import StartResponse, WSGIApplication
 import pytest
 from origins import BRANCH, FILES, Origin, serving
 
+from shared import wiring
 from shared.backends.local.repository import Credential, GitRepository
 from shared.errors import Blocked
 
@@ -176,3 +177,19 @@ def test_nothing_that_is_said_or_kept_holds_the_credential(
         assert secret not in caplog.text
         assert not [content for content in kept if secret.encode() in content]
     assert "correct-horse" not in repr(Credential("ACME_READ", RIGHT))
+
+
+def test_the_app_reads_with_what_the_environment_holds_now(
+    state: Path, origin: Origin, url: str, guard: Guard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, file = origin.commit(FILES), tmp_path / "projects.toml"
+    file.write_text(f'[projects.a]\nrepository = "{url}"\napprovers = ["ana"]\ncredential = "ACME_READ"\n')
+    settings = {"PROJECTS": str(file), "APPROVAL_KEY": "k" * 16, "PUBLIC_URL": "http://a", "LIVE_URL": "http://b"}
+    for name, value in {**settings, "STATE_DIR": str(state)}.items():
+        monkeypatch.setenv(name, value)
+    for allowed in (RIGHT, "robot:the-next"):
+        guard.allowed = allowed
+        monkeypatch.setenv("SECRET_ACME_READ", allowed)
+        wiring.forget()
+        assert asyncio.run(wiring.control().outside.repository.tip(url, BRANCH)) == first
+    wiring.forget()

@@ -203,7 +203,8 @@ def test_another_entry_of_the_operator_is_another_reason_to_train() -> None:
 
 def test_a_person_who_asks_for_a_release_gets_one_of_what_is_unchanged() -> None:
     world = World(projects=projects())
-    push(world, "a")
+    world.decide(push(world, "a")["rents"])
+    world.run()
     first = world.projects["rents"]
     world.projects["rents"] = msgspec.structs.replace(first, self_approval=True)
     push(world, "b")
@@ -248,3 +249,23 @@ def test_what_blocks_a_step_now_is_what_is_said() -> None:
             world.run()
         world.patrol()
     assert line.waiting_for(world.state(release)) == "an operator: the token is wrong"
+
+
+def test_what_was_opened_later_is_not_what_a_push_is_compared_with() -> None:
+    world = World(projects=projects())
+    push(world, "a")
+    waiting = world.tell_all(world.commit("b", files()))[1]
+    world.take_in(notices.OpenAsked("rents", "ana@example.org", "audit", "june"))
+    world.orders.reverse()
+    world.run()
+    assert why(world, waiting) == "nothing under models/rents changed since aaaaaaa (release #1)"
+
+
+def test_a_push_for_others_costs_the_same_however_many_came_before() -> None:
+    world = World(projects=projects())
+    cost = []
+    for letter in "abcdefgh":
+        before = world.passed
+        push(world, letter, {"README.md": letter})
+        cost.append(world.passed - before)
+    assert cost[2] == cost[-1]
