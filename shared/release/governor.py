@@ -12,7 +12,7 @@ from msgspec import Struct
 from shared.release import facts
 from shared.release.config import Project
 from shared.release.facts import Cause, Governed, ReleaseNumbered, TrainingWanted
-from shared.release.project import AUTOMATIC, ProjectState
+from shared.release.project import AUTOMATIC, NEVER_TRAINED, ProjectState
 
 LONGEST_QUIET = 60
 """A place where data never stop arriving is trained after so many quiet times."""
@@ -107,7 +107,8 @@ def _broken(known: ProjectState, rules: Project) -> Governed | None:
 
 def _in_vain(known: ProjectState, limit: int) -> int:
     """Count the newest retrainings in a row that were in vain, up to the limit."""
-    news = list(known.numbered.values())
+    # A push for other projects of the repository is no reason to try again.
+    news = [each for each in known.numbered.values() if known.closed.get(each.release) not in NEVER_TRAINED]
     count = 0
     for at in range(len(news) - 1, -1, -1):
         newest = news[at]

@@ -13,7 +13,8 @@ from shared.release.facts import Fact
 
 AUTOMATIC: frozenset[facts.Cause] = frozenset(("data", "drift", "schedule"))
 """The causes that nobody stands behind: the governor says when."""
-_NEVER_TRAINED = ("stale", "unchanged")
+NEVER_TRAINED = ("stale", "unchanged")
+"""How a push ends that brought nothing to train."""
 
 
 class ProjectState(Struct):
@@ -76,7 +77,7 @@ class ProjectState(Struct):
         if self.passed is not None:
             return self.passed.commit
         news = reversed(self.numbered.values())
-        return next((each.commit for each in news if self.closed.get(each.release) not in _NEVER_TRAINED), "")
+        return next((each.commit for each in news if self.closed.get(each.release) not in NEVER_TRAINED), "")
 
     def holds(self, arrived: facts.DataArrived) -> bool:
         """Say whether this arrival, or a later one of the same blob, is known."""

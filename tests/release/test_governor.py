@@ -174,6 +174,10 @@ def test_three_failures_in_a_row_break_the_loop_until_a_push_or_a_person() -> No
         known = ended(known + arrival(name), "data", "failed")
     known = [*known, *arrival()]
     assert why(known) == "breaker"
+    for how in ("unchanged", "stale"):
+        others = numbered(known, commit="b" * 40)
+        assert isinstance(others, facts.ReleaseNumbered)
+        assert why([*known, others, facts.ReleaseClosed(others.release, how)]) == "breaker"
     assert isinstance(chosen(ended(known, "person", "failed") + arrival("d.csv")), Start)
     assert isinstance(chosen([*ended(known, "push", "failed"), drift()]), Start)
 
