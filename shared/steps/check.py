@@ -85,18 +85,17 @@ def overtaken(turn: Turn) -> Fact | None:
 
 
 async def _place(turn: Turn) -> Place:
-    newer = tuple(
-        other.commit
-        for other in turn.known.numbered.values()
-        if other.number > turn.release.number and other.commit != turn.release.commit
-    )
-    older = tuple(
-        other.commit
-        for other in turn.known.numbered.values()
-        if other.number < turn.release.number and other.commit != turn.release.commit
-    )
+    others = [other for other in turn.known.numbered.values() if other.commit != turn.release.commit]
+    if turn.release.cause == "rerun":
+        # What changed nothing since is not on its way: the commit that is run again is as new.
+        others = [other for other in others if turn.known.closed.get(other.release) != "unchanged"]
+    # The newer ones first: the first that comes after this commit is named.
+    others.sort(key=lambda other: other.number < turn.release.number)
     return await turn.outside.repository.place(
-        turn.project.repository, turn.project.branch, turn.release.commit, newer + older
+        turn.project.repository,
+        turn.project.branch,
+        turn.release.commit,
+        tuple(other.commit for other in others),
     )
 
 
@@ -126,9 +125,9 @@ async def _unchanged(turn: Turn) -> Fact | None:
         return None
     where = " or ".join([f"under {path}"] * bool(path) + [f"matching {', '.join(watch)}"] * bool(watch))
     reason = f"nothing {where} changed since {before.commit[:7]} (release #{before.number})"
-    advice = "Nothing is to be done: this push was for others. To train it all the same, open a release on demand"
+    advice = "Nothing is to be done: this push was for others. To train it all the same, run it again"
     if earlier.ended and earlier.ended.how in ("failed", "rejected", "expired"):
-        advice = f"Release #{before.number} ended as {earlier.ended.how}: once its cause is mended, run it again"
+        advice = f"Release #{before.number} ended as {earlier.ended.how}: once its cause is mended, run that again"
     return ReleaseEnded("unchanged", "check", reason, advice)
 
 

@@ -191,7 +191,29 @@ def test_what_failed_is_not_tried_again_by_a_push_for_others_and_says_so() -> No
     assert ends(world, opened) == {"prices": "failed", "rents": "unchanged", "sales": "unchanged"}
     ended = world.state(opened["rents"]).ended
     assert ended is not None
-    assert ended.advice == "Release #1 ended as failed: once its cause is mended, run it again"
+    assert ended.advice == "Release #1 ended as failed: once its cause is mended, run that again"
+
+
+def test_what_failed_is_run_again_although_a_push_for_others_came_since() -> None:
+    world = World(projects=projects(), failing={"train": "the disk was full"})
+    failed = push(world, "a")["rents"]
+    unchanged = push(world, "b", {"prices": "2"})["rents"]
+    world.failing.clear()
+    for release in (failed, unchanged):
+        answer = world.take_in(notices.RerunAsked(release, "bo@example.org", "there is room again", ""))
+        world.run()
+        again = world.state(answer.body["releases"][0]["release"])
+        assert again.release.commit == world.state(release).release.commit
+        assert line.standing(again) == "ask"
+
+
+def test_what_is_run_again_is_stale_once_a_push_changed_it() -> None:
+    world = World(projects=projects(), failing={"train": "the disk was full"})
+    failed = push(world, "a")["rents"]
+    push(world, "b", {"rents": "2"})
+    answer = world.take_in(notices.RerunAsked(failed, "bo@example.org", "there is room again", ""))
+    world.run()
+    assert world.ended(answer.body["releases"][0]["release"]) == "stale"
 
 
 def test_another_entry_of_the_operator_is_another_reason_to_train() -> None:
