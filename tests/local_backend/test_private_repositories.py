@@ -96,7 +96,7 @@ def test_a_refused_credential_is_for_the_operator_to_mend(
     commit, guard.refusal = origin.commit(FILES), refusal
     said = (
         f"the git host answers {refusal[:3]} for {url} to the credential ACME_READ. "
-        "Put one that may read it into SECRET_ACME_READ; what waits goes on by itself"
+        "Put one that may read it into SECRET_ACME_READ, which is read when the app starts; what waits goes on then"
     )
     for ask in (
         lambda git: git.tip(url, BRANCH),

@@ -93,7 +93,8 @@ def _refusal(url: str, status: int, credential: Credential | None) -> str:
         what = f"the git host answers {status} for {shown(url)}: it is not there, or it is private"
         return f"{what}. Correct the address, or name a `credential` that may read it, in the operator's projects file"
     what = f"the git host answers {status} for {shown(url)} to the credential {credential.name}"
-    return f"{what}. Put one that may read it into SECRET_{credential.name}; what waits goes on by itself"
+    mend = f"Put one that may read it into SECRET_{credential.name}, which is read when the app starts"
+    return f"{what}. {mend}; what waits goes on then"
 
 
 @contextmanager
