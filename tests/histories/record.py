@@ -8,10 +8,13 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from shared.backends.memory import MemoryLedger
 from shared.release import notices
-from tests.world import World
+from tests.world import FILES, World
 
 HERE = Path(__file__).parent
 
@@ -43,7 +46,7 @@ class Journal(MemoryLedger):
 def live(world: World, letter: str = "a") -> str:
     """Tell of a push that is approved and goes live."""
     world.data(etag=letter)
-    release = world.push(letter)
+    release = world.push(letter, files("unchanged" if world.projects["houses"].path else "live"))
     world.run()
     world.decide(release)
     world.run()
@@ -92,12 +95,139 @@ def second_round(world: World) -> str:
     return release
 
 
+def retrained(world: World) -> str:
+    """Tell of data that arrive while other data are in training, and are the next training."""
+    live(world)
+    better(world)
+    world.data("in/february.csv")
+    world.run()
+    world.data("in/march.csv")
+    world.wait(minutes=6)
+    world.tick()
+    world.run()
+    return newest(world)
+
+
+def scheduled(world: World) -> str:
+    """Tell of a training that is due by the clock."""
+    live(world)
+    better(world)
+    world.tick()
+    world.wait(hours=20)
+    world.tick()
+    world.run()
+    return newest(world)
+
+
+def run_again(world: World) -> str:
+    """Tell of a release that failed, and that a person ran again."""
+    world.data()
+    world.failing["train"] = "the disk was full"
+    failed = world.push("a")
+    world.run()
+    world.failing.clear()
+    world.take_in(notices.RerunAsked(failed, "dee@example.org", "there is room again", ""))
+    world.run()
+    return newest(world)
+
+
+def overtaken(world: World) -> str:
+    """Tell of a push that takes the place of one in training, because the operator wants it so."""
+    live(world)
+    better(world)
+    world.running.add("train")
+    world.push("b")
+    world.run()
+    world.running.clear()
+    release = world.push("c")
+    world.run()
+    return release
+
+
+def resumed(world: World) -> str:
+    """Tell of a step that used up its attempts, and that a person let try again."""
+    world.data()
+    world.losing.add("train")
+    release = world.push("a")
+    world.run()
+    while not world.state(release).parked:
+        world.patrol()
+        world.run()
+    world.losing.clear()
+    world.take_in(notices.ResumeAsked(release, "bo@example.org", "there is memory again"))
+    world.run()
+    return release
+
+
+def unchanged(world: World) -> str:
+    """Tell of a push that was for others in the repository."""
+    live(world)
+    release = world.push("b", files("unchanged"))
+    world.run()
+    return release
+
+
+def blocked(world: World) -> str:
+    """Tell of a repository that nobody may read until an operator mends that."""
+    world.data()
+    world.refusing["repository"] = "the git host answers 401"
+    release = world.push("a")
+    world.run_unless_away()
+    world.refusing.clear()
+    world.patrol()
+    world.run()
+    return release
+
+
+def newest(world: World) -> str:
+    """Return the release that took its number last."""
+    return next(reversed(world.state_of_project().numbered))
+
+
+def approved(tell: Callable[[World], str]) -> Callable[[World], str]:
+    """Let what a story ends with go live."""
+
+    def told(world: World) -> str:
+        release = tell(world)
+        world.decide(release)
+        world.run()
+        return release
+
+    return told
+
+
 STORIES: dict[str, Callable[[World], str]] = {
     "live": live,
     "kept": kept,
     "rejected": rejected,
     "second-round": second_round,
+    "retrained": approved(retrained),
+    "scheduled": approved(scheduled),
+    "run-again": approved(run_again),
+    "overtaken": approved(overtaken),
+    "resumed": approved(resumed),
+    "unchanged": unchanged,
+    "blocked": approved(blocked),
 }
+RULES: dict[str, dict[str, str]] = {
+    "scheduled": {"schedule": "0 0 2 * * *"},
+    "overtaken": {"on_newer": "cancel"},
+    "unchanged": {"path": "models/houses"},
+}
+"""What the operator decided for a story otherwise than for the others."""
+
+
+def ruled(story: str, **given: Any) -> World:
+    """Return the world of a story; `given` as World takes it."""
+    world = World(**given)
+    world.projects["houses"] = msgspec.structs.replace(world.projects["houses"], **RULES.get(story, {}))
+    return world
+
+
+def files(story: str) -> dict[str, str]:
+    """Return the files of every commit of a story."""
+    path = RULES.get(story, {}).get("path", "")
+    return {f"{path}/{name}" if path else name: text for name, text in FILES.items()}
 
 
 def main(version: str) -> None:
@@ -106,7 +236,7 @@ def main(version: str) -> None:
     folder.mkdir()
     for name, tell in STORIES.items():
         journal = Journal()
-        world = World(ledger=journal)
+        world = ruled(name, ledger=journal)
         release = tell(world)
         about = {"release": release, "ended": world.ended(release), "commits": world.branch, "now": str(world.now)}
         rows = [about, *journal.rows]
