@@ -279,3 +279,12 @@ def test_a_schedule_is_read_as_six_fields(text: str, fields: str) -> None:
 def test_what_azure_would_refuse_is_no_schedule(text: str) -> None:
     with pytest.raises(ValueError, match="NCRONTAB"):
         ncrontab.six_fields(text)
+
+
+def test_a_copy_of_what_is_known_grows_apart_from_it() -> None:
+    known = project.fold([*LIVE, *arrival()])
+    apart = project.copied(known)
+    assert apart == known
+    project.learn(apart, drift())
+    project.learn(apart, facts.ReleaseParked("b" * 20))
+    assert (len(apart.wanted), len(known.wanted), known.aside) == (2, 1, set())

@@ -19,7 +19,7 @@ from shared.errors import (
 )
 from shared.release.notices import CancelAsked, DecisionGiven, EnvironmentAsked, OpenAsked, RerunAsked, ResumeAsked
 from shared.release.tokens import Grant, sign, verify
-from shared.sources.people import about_release, decision, environment_request, open_request, viewer
+from shared.sources.people import about_release, decision, environment_request, most, open_request, viewer
 
 KEY, NOW = b"0123456789abcdef0123456789abcdef", 1_772_000_000
 RELEASE, OTHER = "7c21aa90bb41cc52dd63", "0000000000000000dead"
@@ -365,3 +365,13 @@ def test_whatever_is_sent_is_a_request_or_an_answer_below_500(content: bytes, he
         except SignalboxError as error:
             status = error.status
         assert status < 500
+
+
+def test_fifty_rows_are_shown_unless_a_person_wants_another_number() -> None:
+    assert (most({}), most({"limit": "7"}), most({"limit": "10000"})) == (50, 7, 10_000)
+
+
+@pytest.mark.parametrize("limit", ["", "0", "-1", "many", "10001", "9" * 5000, "1.5", "１"])
+def test_a_limit_that_is_no_number_of_rows_is_refused(limit: str) -> None:
+    with pytest.raises(NotUnderstood, match="is no number from 1 to 10000"):
+        most({"limit": limit})
