@@ -52,7 +52,8 @@ class Working(Struct, frozen=True):
             return await self.record(stream, known, [])
         turn_now = line.round_of(known, standing)
         if order.step not in (standing, "look") or order.round not in (0, turn_now):
-            return []
+            # The order that this one led to may have been lost with the process that recorded it.
+            return again(known)
         order = Order(standing, order.release, turn_now)
         try:
             turn = await self._turn(known, standing)

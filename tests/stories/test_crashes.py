@@ -167,3 +167,16 @@ def test_a_retraining_that_the_timer_was_about_to_begin_is_begun_by_its_next_loo
         if world.passed < point:
             break
     assert reached
+
+
+def test_an_order_that_comes_again_after_its_outcome_was_recorded_orders_what_is_due_next() -> None:
+    world = World(silent={"RunCompleted"})
+    release = world.push("a")
+    (check,) = world.orders
+    world.run()
+    world.work(check)
+    assert [order.step for order in world.orders] == ["train"]
+    world.orders.clear()
+    world.work(check)
+    assert [order.step for order in world.orders] == ["train"]
+    assert line.standing(world.state(release)) == "train"
