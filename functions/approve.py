@@ -25,14 +25,15 @@ async def approve(req: func.HttpRequest, orders: func.Out[typing.List[str]]) -> 
 
 
 async def _show(req: func.HttpRequest) -> Answer:
-    wired, release, now = wiring.wired(), req.route_params["release"], wiring.now()
+    wired, release = wiring.wired(), req.route_params["release"]
+    now = wired.control.outside.clock()
     grant = people.viewer(wired.settings.approval_key, int(now.timestamp()), release, req.params, req.headers)
     asked = reports.question(*await wired.control.reading.asked(release), now)
     return pages.asking(req.headers, asked, grant.approver, req.params.get("token", ""))
 
 
 async def _decide(req: func.HttpRequest) -> Answer:
-    wired, release, now = wiring.wired(), req.route_params["release"], int(wiring.now().timestamp())
-    key = wired.settings.approval_key
+    wired, release = wiring.wired(), req.route_params["release"]
+    key, now = wired.settings.approval_key, int(wired.control.outside.clock().timestamp())
     given = people.decision(key, now, release, req.params, req.headers, req.get_body())
     return pages.deciding(req.headers, await wired.control.take_in([given]))

@@ -49,7 +49,7 @@ class Closing(Struct, frozen=True):
         production = await self.streams.environment(project, "production")
         kept = {decided.slot for decided in (production.live, production.before) if decided}
         once = {decided.slot for decided in production.history} | {slot_name(release, "production")}
-        for slot in once - kept:
+        for slot in sorted(once - kept):
             await self.outside.hosting.stop(slot)
 
     async def converge(self, project: str, environment: str) -> list[Order]:
