@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from shared.answers import Order
+from shared.control.working import again
 from shared.errors import Moved
 from shared.ports import Outside
 from shared.release import chain, facts, ids, line, project, state
@@ -16,7 +17,7 @@ from shared.streams import INBOX, Streams, project_stream, release_stream
 
 
 class Opened(Struct, frozen=True):
-    """A release that a trigger leads to; `order` is the step it stands at, None when it has ended."""
+    """A release that a trigger leads to; `order` is the step it stands at, or its close; None when it is closed."""
 
     release: str
     project: str
@@ -119,10 +120,9 @@ class Opening(Struct, frozen=True):
             with suppress(Moved):
                 await self.streams.append(stream, [opened, *line.due(fresh)])
             stream = await self.streams.read(stream.name)
-        known = state.fold(stream.facts)
-        standing = line.standing(known)
-        order = Order(standing, opened.release, line.round_of(known, standing)) if standing else None
-        return Opened(opened.release, opened.project, opened.number, order)
+        # One that has ended is closed again: this mark may have been put after the close took it away.
+        due = again(state.fold(stream.facts))
+        return Opened(opened.release, opened.project, opened.number, due[0] if due else None)
 
     async def came_in(self, name: str | None, row: facts.CameIn) -> None:
         """Record what came in and what became of it, in the project's stream or in the inbox."""

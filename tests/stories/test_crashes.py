@@ -1,13 +1,16 @@
 """The process dies at every single point, before or after each call took effect; nothing is lost or doubled."""
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import pytest
 from msgspec import structs
 
+from shared.answers import Order
+from shared.backends.memory import MemoryLedger
 from shared.errors import Conflict
 from shared.release import line, notices
-from tests.world import Crash, World, commit
+from tests.world import RUNNER, Crash, World, commit
 
 
 def survive(world: World, heals: str) -> None:
@@ -180,3 +183,30 @@ def test_an_order_that_comes_again_after_its_outcome_was_recorded_orders_what_is
     world.work(check)
     assert [order.step for order in world.orders] == ["train"]
     assert line.standing(world.state(release)) == "train"
+
+
+class Late(MemoryLedger):
+    """A ledger in which others write just before a mark is put."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before: list[Callable[[], Awaitable[object]]] = []
+
+    async def mark(self, name: str, content: bytes) -> bool:
+        if self.before:
+            await self.before.pop()()
+        return await super().mark(name, content)
+
+
+def test_a_push_that_is_repeated_while_its_release_is_closed_leaves_no_mark() -> None:
+    world = World(ledger=Late())
+    release = world.push("a")
+    world.run()
+    world.decide(release, decision="reject")
+    while Order("close", release) not in world.orders:
+        world.run_one()
+    close = world.orders.pop(world.orders.index(Order("close", release)))
+    world.ledger.before.append(lambda: world.control.work(close.text(), "close:1"))  # type: ignore[attr-defined]
+    world.tell_push(commit("a"))
+    world.run()
+    assert RUNNER.run(world.ledger.marks("open/")) == []
