@@ -9,11 +9,14 @@ import io
 import json
 import random
 import tarfile
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, TypeVar
+
+from msgspec.structs import replace
 
 from shared.answers import Answer, Order
 from shared.backends.local.changes import globs
@@ -106,9 +109,14 @@ def commit(letter: str) -> str:
 
 def snapshot(files: Mapping[str, str]) -> bytes:
     """Return files as a snapshot tar."""
+    return _tar(tuple(sorted(files.items())))
+
+
+@lru_cache(maxsize=64)
+def _tar(files: tuple[tuple[str, str], ...]) -> bytes:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
-        for name, text in sorted(files.items()):
+        for name, text in files:
             member = tarfile.TarInfo(name)
             member.size = len(text.encode())
             archive.addfile(member, io.BytesIO(text.encode()))
@@ -129,6 +137,8 @@ class World:
     git: Repository | None = None
     """Real repositories, in place of `branch` and `files`."""
     branch: list[str] = field(default_factory=list)
+    branches: dict[str, list[str]] = field(default_factory=dict)
+    """The branches of other repositories, by their address; `branch` is that of every repository not named here."""
     files: dict[str, dict[str, str]] = field(default_factory=dict)
     results: dict[str, dict[str, Any]] = field(default_factory=lambda: json.loads(json.dumps(RESULTS)))
     failing: dict[str, str] = field(default_factory=dict)
@@ -136,6 +146,8 @@ class World:
     """Events of these types are never raised."""
     running: set[str] = field(default_factory=set)
     """Kinds of job that do not end by themselves."""
+    slow: set[str] = field(default_factory=set)
+    """Ports (images, hosting) whose work does not end by itself."""
     losing: set[str] = field(default_factory=set)
     """Kinds of job whose process is gone without a result each time."""
     away: set[str] = field(default_factory=set)
@@ -159,27 +171,33 @@ class World:
     """The test itself reads; that is no point to die at."""
 
     def __post_init__(self) -> None:
+        self.compute = _Jobs(self)
         self.control = self.restart()
 
     def restart(self) -> Control:
         """Return a controller that remembers nothing but the ledger, as after a crash."""
-        self.control = Control.over(
-            Outside(
-                ledger=_Watched(self, self.ledger),
-                artifacts=_Watched(self, self.artifacts),
-                repository=_Watched(self, self.git or _Repository(self)),
-                jobs=_Watched(self, _Jobs(self)),
-                registry=_Watched(self, _Registry(self)),
-                images=_Watched(self, _Images(self)),
-                hosting=_Watched(self, _Hosting(self)),
-                notifier=_Watched(self, _Notifier(self)),
-                projects=self.projects,
-                clock=lambda: self.now,
-                approval_key=KEY,
-                public_url="https://signalbox.example.org",
-            )
-        )
+        self.control = self.controller(lambda _, port: _Watched(self, port))
         return self.control
+
+    def controller(
+        self, watched: Callable[[str, Any], Any], locks: MutableMapping[str, asyncio.Lock] | None = None
+    ) -> Control:
+        """Return a controller of a process of its own; `watched` gets the name of each port and stands before it."""
+        outside = Outside(
+            ledger=watched("ledger", self.ledger),
+            artifacts=watched("artifacts", self.artifacts),
+            repository=watched("repository", self.git or _Repository(self)),
+            jobs=watched("jobs", self.compute),
+            registry=watched("registry", _Registry(self)),
+            images=watched("images", _Images(self)),
+            hosting=watched("hosting", _Hosting(self)),
+            notifier=watched("notifier", _Notifier(self)),
+            projects=self.projects,
+            clock=lambda: self.now,
+            approval_key=KEY,
+            public_url="https://signalbox.example.org",
+        )
+        return Control.over(outside, locks)
 
     def pass_by(self) -> None:
         """Count a point at which the process may die, and die there when it is the one."""
@@ -227,6 +245,20 @@ class World:
         answer = RUNNER.run(self.control.take_in([notice]))
         self.orders += answer.orders
         return answer
+
+    def end_image(self, name: str) -> None:
+        """Let a build under way end: `name` is `<project>:<release>`."""
+        if self.images[name].status == "building":
+            project, _, release = name.partition(":")
+            self.images[name] = ImageReport("pushed", self.images[name].digest, 1.0, 3000)
+            self.raise_event("ImagePushed", notices.ImageHeard(project, release, self.images[name].digest))
+
+    def end_start(self, slot: str) -> None:
+        """Let a service that starts answer."""
+        known = self.services[slot]
+        if known.status == "starting":
+            self.services[slot] = replace(known, status="answering")
+            self.raise_event("ModelDeployed", notices.ServiceHeard(slot))
 
     def raise_event(self, kind: str, notice: Notice) -> None:
         """Let the platform raise an event."""
@@ -344,7 +376,7 @@ class _Repository:
 
     async def place(self, url: str, branch: str, commit: str, others: tuple[str, ...] = ()) -> Place:
         self.world.reach("repository")
-        line = self.world.branch
+        line = self._line(url)
         if commit not in line:
             return Place(on_branch=False, tip=line[-1] if line else "")
         newer = tuple(other for other in others if other in line and line.index(other) > line.index(commit))
@@ -371,7 +403,11 @@ class _Repository:
 
     async def tip(self, url: str, branch: str) -> str | None:
         self.world.reach("repository")
-        return self.world.branch[-1] if self.world.branch else None
+        line = self._line(url)
+        return line[-1] if line else None
+
+    def _line(self, url: str) -> list[str]:
+        return self.world.branches.get(url, self.world.branch)
 
 
 @dataclass
@@ -426,7 +462,9 @@ class _Registry:
         self.world.reach("registry")
         number = 1 + sum(version.name == name for version in self.world.versions)
         if not await self.find(name, release):
-            self.world.versions.append(ModelVersion(name, number, MODEL, release))
+            job = self.world.jobs.get(source.removeprefix("job:").partition("/")[0])
+            digest = json.loads(job.result)["model"]["digest"] if job else MODEL
+            self.world.versions.append(ModelVersion(name, number, digest, release))
             self.world.raise_event("ModelRegistered", notices.ModelHeard(name, str(number), release))
 
 
@@ -447,8 +485,9 @@ class _Images:
         if reason := self.world.failing.get("package"):
             self.world.images[name] = ImageReport("failed", reason=reason)
             return
-        self.world.images[name] = ImageReport("pushed", digest, 1.0, 3000)
-        self.world.raise_event("ImagePushed", notices.ImageHeard(spec.project, spec.release, digest))
+        self.world.images[name] = ImageReport("building", digest)
+        if "images" not in self.world.slow:
+            self.world.end_image(name)
 
 
 @dataclass
@@ -468,8 +507,9 @@ class _Hosting:
             self.world.services[slot] = Service(slot, "failed", image, log=reason)
             return
         url, raised = f"http://{slot}.example.org/score", self.world.failing.get("code", "")
-        self.world.services[slot] = Service(slot, "answering", image, url, 1.0, raised)
-        self.world.raise_event("ModelDeployed", notices.ServiceHeard(slot))
+        self.world.services[slot] = Service(slot, "starting", image, url, 1.0, raised)
+        if "hosting" not in self.world.slow:
+            self.world.end_start(slot)
 
     async def stop(self, slot: str) -> None:
         if known := self.world.services.get(slot):

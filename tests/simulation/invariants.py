@@ -1,0 +1,250 @@
+"""What must always hold, checked on what the ledger and the outside really hold, beside the code that is proven."""
+
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from shared.backends.memory import MemoryLedger
+from shared.release import chain, environment, facts, line, project, state
+from shared.release.facts import KINDS, Fact
+from tests.world import World
+
+_JOB = re.compile(r"([0-9a-f]{20})-(check|train|evaluate|certify|try|promote)-(\d+)")
+_SLOT = re.compile(r"([0-9a-f]{20})-(staging|production)")
+ONCE = {facts.ReleaseOpened, facts.CodeRead, facts.ReleaseEnded}
+ONCE_A_ROUND = {*state.OUTCOMES, facts.StepOrdered, facts.Asked, facts.ChampionChosen, facts.ProductionChanged}
+
+
+class _Row(msgspec.Struct):
+    kind: str
+    data: msgspec.Raw
+
+
+@dataclass
+class Invariants:
+    """Watches one world; `wrong` collects what must never be."""
+
+    world: World
+    wrong: list[str]
+    told: dict[str, list[Fact]] = field(default_factory=dict)
+    """Every fact of every stream, in order, as it was appended."""
+    once: Counter[tuple[Any, ...]] = field(default_factory=Counter)
+    generations: dict[str, int] = field(default_factory=dict)
+    jobs: set[str] = field(default_factory=set)
+    forsaken: bool = False
+    """Where no patrol looks: an ingest that died may leave a release that never begins, if nobody was told of it."""
+    named: set[str] = field(default_factory=set)
+    """Releases that somebody was told of."""
+    parked: list[str] = field(default_factory=list)
+    """Releases that were parked since somebody looked."""
+
+    def appended(self, stream: str, lines: bytes) -> None:
+        """Look at an append that took effect."""
+        known = self.told.setdefault(stream, [])
+        for row in lines.splitlines():
+            read = msgspec.json.decode(row, type=_Row)
+            fact: Fact = msgspec.json.decode(read.data, type=KINDS[read.kind])
+            known.append(fact)
+            self._look(stream, fact, known)
+
+    def _look(self, stream: str, fact: Fact, known: list[Fact]) -> None:
+        kind = type(fact)
+        if stream.startswith("release/"):
+            self._doubled(stream, fact, kind)
+            match fact:
+                case facts.Decided(round=round, approver=approver):
+                    self._once((stream, "a decision of", approver, round))
+                case facts.Parked():
+                    self.parked.append(stream.removeprefix("release/"))
+                case facts.Approved():
+                    self._approved(stream, fact)
+        match fact:
+            case facts.ReleaseNumbered(release=release, number=number):
+                self._once((stream, "the number of", release))
+                before = sum(isinstance(each, facts.ReleaseNumbered) for each in known[:-1])
+                self._must(number == before + 1, f"{stream}: #{number} comes after #{before}")
+            case facts.LiveDecided():
+                self._decided(stream, fact, [each for each in known if isinstance(each, facts.LiveDecided)])
+
+    def _doubled(self, stream: str, fact: Fact, kind: type[Fact]) -> None:
+        if kind in ONCE:
+            self._once((stream, kind.__name__))
+        elif kind in ONCE_A_ROUND:
+            self._once((stream, kind.__name__, getattr(fact, "step", ""), fact.round))  # type: ignore[attr-defined]
+
+    def _once(self, what: tuple[Any, ...]) -> None:
+        self.once[what] += 1
+        self._must(self.once[what] == 1, f"{' '.join(map(str, what))} is recorded twice")
+
+    def _approved(self, stream: str, fact: facts.Approved) -> None:
+        (asked,) = [each for each in self.of(stream, facts.Asked) if each.round == fact.round]
+        given = [each for each in self.of(stream, facts.Decided) if each.round == fact.round]
+        agreed = {each.approver for each in given if each.decision == "approve" and each.evidence == asked.evidence}
+        fit = fact.evidence == asked.evidence and len(agreed & set(asked.approvers)) >= asked.quorum
+        self._must(fit, f"{stream} is approved by {sorted(agreed)} and {asked.quorum} had to agree")
+        self._must(not [each for each in given if each.decision == "reject"], f"{stream} is approved and rejected")
+
+    def _decided(self, stream: str, new: facts.LiveDecided, decided: list[facts.LiveDecided]) -> None:
+        self._must(new.generation == len(decided), f"{stream}: generation {new.generation} after {len(decided) - 1}")
+        before = decided[-2] if len(decided) > 1 else None
+        held = None
+        for each in self.told[stream][:-1]:
+            held = each if isinstance(each, facts.Held) else None if isinstance(each, facts.Lifted) else held
+        if new.why == "rolled back":
+            known = [each for each in decided[:-1] if each.release == new.release]
+            self._must(bool(known) and known[-1].image == new.image, f"{stream}: rolled back to what was never live")
+            return
+        self._once((stream, "going live of", new.release))
+        self._must(held is None, f"{stream}: #{new.number} went live while production was held")
+        if before is not None and before.why == "promoted":
+            self._must(new.number > before.number, f"{stream}: #{new.number} replaced the newer #{before.number}")
+        self._asked_for(f"release/{new.release}", new, before)
+
+    def _asked_for(self, stream: str, new: facts.LiveDecided, before: facts.LiveDecided | None) -> None:
+        """What goes live is what people approved, in place of what they were told it replaces."""
+        approved = [each for each in self.of(stream, facts.Approved) if each.evidence == new.evidence]
+        self._must(bool(approved), f"#{new.number} is live without an approval of its evidence")
+        newest = max((each.round for each in self.of(stream, facts.ProductionChanged)), default=1)
+        if not approved or not self._must(approved[-1].round == newest, f"#{new.number}: a stale approval"):
+            return
+        sealed = json.loads(self.world.artifacts._contents[new.evidence])
+        self._must(sealed["release"]["id"] == new.release, f"#{new.number}: the evidence is of another release")
+        self._must(sealed["image"] == new.image, f"#{new.number}: {new.image} is live, {sealed['image']} was approved")
+        self._must(sealed["model"]["version"] == new.version, f"#{new.number}: another version than was approved")
+        replaces = sealed["replaces"]["release"] if sealed["replaces"] else ""
+        self._must(replaces == (before.release if before else ""), f"#{new.number} replaces what nobody was told of")
+        against = [each.against for each in self.of(stream, facts.Evaluated) if each.round == newest]
+        self._must(against == [replaces], f"#{new.number} was compared with {against}, it replaces {replaces!r}")
+
+    def of(self, stream: str, kind: type[Any]) -> list[Any]:
+        """Return the facts of a kind in a stream."""
+        return [fact for fact in self.told.get(stream, ()) if type(fact) is kind]
+
+    def _must(self, holds: bool, what: str) -> bool:
+        if not holds:
+            self.wrong.append(what)
+        return holds
+
+    def look_outside(self) -> None:
+        """Look at what was made outside since the last look: one of everything, by its computed name."""
+        for place, (slot, seen) in self.world.routes.items():
+            if self.generations.get(place) != seen.generation:
+                self._pointed(place, slot, seen.release, seen.generation)
+        if len(self.jobs) != len(self.world.jobs):
+            for name in self.world.jobs.keys() - self.jobs:
+                self.jobs.add(name)
+                found = _JOB.fullmatch(name)
+                what = f"the job {name} is nobody's"
+                if self._must(found is not None and f"release/{found[1]}" in self.told, what) and found:
+                    self._must(self.world.specs[name].step == found[2], f"{name} does another step")
+
+    def _pointed(self, place: str, slot: str, release: str, generation: int) -> None:
+        before = self.generations.get(place, 0)
+        self._must(generation > before, f"{place} went back from generation {before} to {generation}")
+        self.generations[place] = generation
+        decided = {each.generation: each for each in self.of(f"environment/{place}", facts.LiveDecided)}
+        said = decided.get(generation)
+        if self._must(said is not None, f"{place} answers from {slot}, which nobody decided") and said:
+            self._must((said.slot, said.release) == (slot, release), f"{place} answers from {slot}, not {said.slot}")
+            self._must(self.world.services[slot].image == said.image, f"{slot} runs another image than was decided")
+
+    def at_rest(self) -> None:
+        """Look at everything once nothing goes on: all has ended, and one of everything is there."""
+        for name in self.told:
+            try:
+                chain.decode(name, self.world.ledger._streams[name])
+            except chain.Broken as broken:
+                self.wrong.append(str(broken))
+        for name, entry in self.world.projects.items():
+            known = project.fold(self.told.get(f"project/{name}", ()))
+            for release, numbered in known.numbered.items():
+                self._ended(release, numbered, known)
+            self._production(name, known)
+            del entry
+        marks = [
+            name
+            for name in self.world.ledger._marks
+            if not self.forsaken or state.fold(self.told.get(name.replace("open/", "release/"), ())).code
+        ]
+        self._must(not marks, f"marks of ended releases are left: {marks}")
+        self._counted()
+
+    def _ended(self, release: str, numbered: facts.ReleaseNumbered, known: project.ProjectState) -> None:
+        told = self.told.get(f"release/{release}", [])
+        folded = state.fold(told)
+        about = f"{release} (#{numbered.number})"
+        begun = folded.code is not None or folded.attempts or folded.ended is not None
+        if self.forsaken and not begun and release not in self.named:
+            return
+        if not self._must(folded.opened is not None, f"{about} has its number and was never opened"):
+            return
+        where = line.standing(folded)
+        if not self._must(folded.ended is not None, f"{about} stands at {where}: {line.waiting_for(folded)}"):
+            return
+        self._must(release in known.closed, f"{about} has ended and was not closed")
+        self._must(folded.release.number == numbered.number, f"{about} was opened as #{folded.release.number}")
+        assert folded.ended is not None
+        live = self.of(f"environment/{folded.release.project}/production", facts.LiveDecided)
+        went = any(each.release == release and each.why == "promoted" for each in live)
+        if folded.ended.how == "live":
+            self._must(went, f"{about} ended as live and never was")
+        elif folded.ended.how != "superseded":
+            self._must(not went, f"{about} ended as {folded.ended.how} and is live")
+        running = [name for name, job in self.world.jobs.items() if job.status == "running" and release in name]
+        self._must(not running, f"{about} has ended, and {running} run for it")
+
+    def _production(self, name: str, known: project.ProjectState) -> None:
+        production = environment.fold(self.told.get(f"environment/{name}/production", ()))
+        live = production.live
+        route = self.world.routes.get(f"{name}/production")
+        if live is None:
+            self._must(route is None, f"{name}: an address answers and nothing was decided")
+            return
+        self._must(route is not None and route[1].generation == live.generation, f"{name}: the address is behind")
+        self._must(production.seen == live.generation, f"{name}: nobody saw generation {live.generation}")
+        kept = {each.slot for each in (live, production.before) if each}
+        for slot, service in self.world.services.items():
+            release = slot.partition("-")[0]
+            if release in known.numbered and service.status in ("starting", "answering"):
+                self._must(slot in kept, f"the slot {slot} still runs")
+        self._must(self.world.services[live.slot].status == "answering", f"{live.slot} is live and does not answer")
+
+    def _counted(self) -> None:
+        versions = Counter((version.name, version.release) for version in self.world.versions)
+        doubled = [f"{count} versions of {each}" for each, count in versions.items() if count > 1]
+        self._must(not doubled, f"{doubled}")
+        adopted = {(each.name, each.number) for told in self.told.values() for each in told
+                   if isinstance(each, facts.VersionAdopted)}  # fmt: skip
+        strange = [
+            each
+            for each in self.world.versions
+            if (each.name, each.number) in adopted and f"release/{each.release}" not in self.told
+        ]
+        self._must(not strange, f"{strange} was adopted and is nobody's")
+        unknown = [slot for slot in self.world.services if not _SLOT.fullmatch(slot)]
+        self._must(not unknown, f"services of no name of ours: {unknown}")
+        for told in self.told.values():
+            for each in told:
+                if isinstance(each, facts.VersionAdopted):
+                    of = [v.release for v in self.world.versions if (v.name, v.number) == (each.name, each.number)]
+                    opened = next(fact for fact in told if isinstance(fact, facts.ReleaseOpened))
+                    self._must(of == [opened.release], f"#{opened.number} adopted the version of {of}")
+
+
+class Witness(MemoryLedger):
+    """A ledger that shows the invariants every append that took effect."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.invariants: Invariants | None = None
+
+    async def append(self, stream: str, lines: bytes, at: int | None) -> int:
+        """Append, and show it."""
+        length = await super().append(stream, lines, at)
+        if self.invariants is not None and lines:
+            self.invariants.appended(stream, lines)
+        return length

@@ -1,0 +1,448 @@
+"""What people and platforms do in a run, and when it is over."""
+
+import json
+import random
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache, partial
+from typing import Any
+
+from shared.release import facts, ids, notices
+from shared.release.config import Project, read_projects
+from shared.release.line import NAMES
+from tests.simulation.faults import Plan, Seeded
+from tests.simulation.host import Act, Delivery, Host, Request
+from tests.simulation.invariants import Invariants, Witness
+from tests.simulation.outside import APPROVE, ENVIRONMENTS, ON_PUSH, RELEASES, asked, decision, event, evidence, push
+from tests.world import FILES, World
+
+_TOKEN = re.compile(r"approvals/([0-9a-f]{20})\?token=(\S+)")
+PATIENCE = 3 * 3600.0
+"""Seconds after the last fault within which everything must have ended."""
+
+ENTRY = """
+[projects.{name}]
+repository = "https://git.example.org/acme/{repository}.git"
+secrets = ["{secret}"]
+approvers = ["ana@example.org", "bo@example.org"]
+quorum = {quorum}
+drift_monitors = ["{name}-monitor"]
+data = {{ container = "{name}", prefix = "in/" }}
+policy = {{ answer_days = 0.05 }}
+"""
+
+
+@cache
+def projects(*rows: tuple[str, str, int]) -> dict[str, Project]:
+    """Return projects by name, repository and quorum."""
+    text = "".join(
+        ENTRY.format(name=name, repository=repository, quorum=quorum, secret=f"{name.upper()}_PUSH")
+        for name, repository, quorum in rows
+    )
+    return dict(read_projects(text).projects)
+
+
+@dataclass
+class Run:
+    """One run of a scenario: the host, the invariants, and what was acknowledged."""
+
+    host: Host
+    world: World
+    invariants: Invariants
+    resends: bool
+    """Who gets no answer asks again; a git host never does, and the patrol finds what it lost."""
+    acknowledged: list[tuple[str, Callable[[], bool]]] = field(default_factory=list)
+    events: int = 0
+    mails: int = 0
+    resumed: int = 0
+    decides: "Callable[[Run, str, str, str], None] | None" = None
+    ends: "Callable[[Run, str], None] | None" = None
+    expects: "Callable[[Run], list[str]] | None" = None
+
+    @staticmethod
+    def of(plan: Plan, known: dict[str, Project], **host: Any) -> "Run":
+        """Return a run over a new world; `host` are the fields of the host."""
+        world = World(projects=dict(known), ledger=Witness(), running=set(NAMES), slow={"images", "hosting"})
+        world.branches = {entry.repository: [] for entry in known.values()}
+        sim = Host(world, plan, **host)
+        watch = Invariants(world, sim.wrong, forsaken=not sim.patrols)
+        run = Run(sim, world, watch, resends=not sim.patrols)
+        world.ledger.invariants = run.invariants  # type: ignore[attr-defined]
+        sim.begun = {
+            ("jobs", "submit"): run._job_begun,
+            ("images", "build"): run._build_begun,
+            ("hosting", "deploy"): run._start_begun,
+        }
+        sim.after = [run._look_around]
+        return run
+
+    # What goes on outside by itself.
+
+    def _job_begun(self, spec: Any) -> None:
+        if self.world.jobs[spec.name].status == "running":
+            self.host.later(self.host.some(5.0, 60.0), Act(partial(self._job_ends, spec.name)))
+
+    def _job_ends(self, name: str) -> None:
+        if self.world.jobs[name].status == "running":
+            spec = self.world.specs[name]
+            if self.ends:
+                self.ends(self, name)
+            if self.world.jobs[name].status != "running":
+                return
+            if spec.kind == "train":
+                self.world.results["train"]["model"]["digest"] = ids.sha256(name.encode())
+            self.world.compute.end(name)
+            self._look_around()
+
+    def _build_begun(self, spec: Any) -> None:
+        if self.world.images[f"{spec.project}:{spec.release}"].status == "building":
+            ends = partial(self.world.end_image, f"{spec.project}:{spec.release}")
+            self.host.later(self.host.some(5.0, 60.0), Act(ends))
+
+    def _start_begun(self, slot: str, *_: Any) -> None:
+        if self.world.services[slot].status == "starting":
+            self.host.later(self.host.some(2.0, 30.0), Act(partial(self.world.end_start, slot)))
+
+    def _look_around(self) -> None:
+        if self.world.events:
+            told, self.world.events[:] = list(self.world.events), []
+            for notice in told:
+                self.tell(notice)
+        if len(self.world.outbox) > self.mails:
+            new = list(self.world.outbox.items())[self.mails :]
+            self.mails = len(self.world.outbox)
+            for (name, to), text in new:
+                self._mail(name, to, text)
+        self.invariants.look_outside()
+
+    def tell(self, notice: notices.Notice, taken: Callable[[], None] = lambda: None) -> None:
+        """Let Event Grid take an event."""
+        self.events += 1
+        function, told = event(notice, self.events)
+        self.host.raise_event(lambda: Delivery(function, told, taken))
+
+    # What people do.
+
+    def _mail(self, name: str, to: str, text: str) -> None:
+        found = _TOKEN.search(text)
+        assert found is not None
+        if self.decides:
+            self.decides(self, found[1], to, found[2])
+
+    def answer(
+        self, seconds: float, release: str, who: str, token: str, choice: str, against_myself: bool = False
+    ) -> None:
+        """Let somebody read the evidence and decide, and send it again when no answer comes.
+
+        With `against_myself`, whoever may not approve rejects.
+        """
+        rejects = partial(self.answer, 5.0, release, who, token, "reject") if against_myself else None
+        self.host.later(seconds, Request(APPROVE, evidence(release, token), lambda status, body: None))
+        self.ask(
+            seconds,
+            partial(Request, APPROVE, decision(release, token, choice)),
+            lambda body: self.acknowledge(f"{choice} of {who} about {release}", self._is_decided, release, who, choice),
+            refused=rejects,
+        )
+
+    def _is_decided(self, release: str, who: str, choice: str) -> bool:
+        given = self.invariants.of(f"release/{release}", facts.Decided)
+        return any((each.approver, each.decision) == (who, choice) for each in given)
+
+    def acknowledge(self, what: str, holds: Callable[..., bool], *given: Any) -> None:
+        """Keep what was answered with a 2xx: it must hold in the end."""
+        self.acknowledged.append((what, partial(holds, *given)))
+
+    def ask(
+        self,
+        seconds: float,
+        make: Callable[[Any], Request],
+        done: Callable[[dict[str, Any]], None],
+        again: bool = True,
+        refused: Callable[[], None] | None = None,
+    ) -> None:
+        """Send a request; one that got no answer, or was told to come again, is sent again."""
+
+        def answered(status: int, body: bytes) -> None:
+            if 200 <= status < 300:
+                done(json.loads(body))
+            elif again and status in (0, 500, 503):
+                self.ask(self.host.some(5.0, 30.0), make, done, again, refused)
+            elif status == 403 and refused:
+                refused()
+
+        self.host.later(seconds, make(answered))
+
+    def commit(self, name: str, commit: str) -> None:
+        """Put a commit on the branch of a project."""
+        self.world.branches[self.world.projects[name].repository].append(commit)
+        self.world.files[commit] = dict(FILES)
+
+    def push(self, seconds: float, name: str, commit: str, by: str = "dee@example.org") -> None:
+        """Commit, and let the git host tell it once; a person lets it send again only where no patrol looks."""
+
+        def told() -> None:
+            self.commit(name, commit)
+            make = partial(Request, ON_PUSH, push(self.world.projects[name].repository, commit, by))
+            self.ask(0.0, make, lambda body: self._pushed(commit, body), self.resends)
+
+        self.host.later(seconds, Act(told))
+
+    def _pushed(self, commit: str, body: dict[str, Any]) -> None:
+        for release in body["releases"]:
+            self.invariants.named.add(release["release"])
+            self.acknowledge(f"the push of {commit[:7]}", self._is_numbered, release["project"], commit)
+
+    def _is_numbered(self, name: str, commit: str) -> bool:
+        return any(each.commit == commit for each in self.invariants.of(f"project/{name}", facts.ReleaseNumbered))
+
+    def data(self, seconds: float, name: str, blob: str, etag: str, then: Callable[[], None] = lambda: None) -> None:
+        """Let a blob arrive; `then` comes after the first time that somebody took that in."""
+        notice = notices.BlobHeard(name, f"in/{blob}", 100, etag, etag.zfill(20))
+        told = [then]
+
+        def taken() -> None:
+            self.acknowledge(f"the blob {blob} {etag}", self._has_arrived, name, etag)
+            while told:
+                told.pop()()
+
+        self.host.later(seconds, Act(lambda: self.tell(notice, taken)))
+
+    def _has_arrived(self, name: str, etag: str) -> bool:
+        return any(each.etag == etag for each in self.invariants.of(f"project/{name}", facts.DataArrived))
+
+    # What came of it.
+
+    @property
+    def port_calls(self) -> int:
+        """How many calls of ports there were, without what the host did."""
+        return self.host.calls.total() - sum(self.host.calls[each] for each in ("queue", "grid", "http"))
+
+    @property
+    def releases(self) -> list[str]:
+        """How each release ended, or that it is open."""
+        told = self.invariants.told
+        opened = [name for name in told if name.startswith("release/")]
+        return [next((each.how for each in self.invariants.of(name, facts.ReleaseEnded)), "open") for name in opened]
+
+    # To the end.
+
+    def until_rest(self, steps: int = 200_000) -> list[str]:
+        """Let everything go on until nothing does; return what was wrong."""
+        with self.host.loop.running():
+            return self._until_rest(steps)
+
+    def _until_rest(self, steps: int) -> list[str]:
+        calm = 0.0
+        for _ in range(steps):
+            if self.host.wrong:
+                return self.host.wrong
+            if self.host.still:
+                if self._all_ended() or not self.host.heap:
+                    break
+                calm = calm or self.host.time
+                if self.host.time > calm + PATIENCE:
+                    break
+            if not self.host.step():
+                break
+        else:
+            self.host.wrong.append("it never comes to rest")
+        self.invariants.at_rest()
+        for what, holds in self.acknowledged:
+            if not holds():
+                self.host.wrong.append(f"{what} was acknowledged and lost")
+        if self.expects and not self.host.wrong:
+            self.host.wrong += self.expects(self)
+        return self.host.wrong
+
+    def _all_ended(self) -> bool:
+        if any(name.startswith("open/") for name in self.world.ledger._marks):
+            return False
+        for name in self.world.projects:
+            told = self.invariants.told.get(f"project/{name}", [])
+            numbered = {each.release for each in told if isinstance(each, facts.ReleaseNumbered)}
+            if numbered - {each.release for each in told if isinstance(each, facts.ReleaseClosed)}:
+                return False
+            production = self.invariants.told.get(f"environment/{name}/production", [])
+            decided = max((each.generation for each in production if isinstance(each, facts.LiveDecided)), default=0)
+            if decided and not any(isinstance(e, facts.LiveSeen) and e.generation == decided for e in production):
+                return False
+            tips = self.world.branches[self.world.projects[name].repository]
+            if tips and not any(isinstance(e, facts.ReleaseNumbered) and e.commit == tips[-1] for e in told):
+                return False
+        return True
+
+
+ONE = (("houses", "houses", 1),)
+
+
+def one_release(plan: Plan, patrols: bool, trace: bool = False) -> Run:
+    """Return a run of one whole release: data, a push, an approval, live."""
+    run = Run.of(plan, projects(*ONE), patrols=patrols, trace=[] if trace else None)
+    # Data that arrive after the push are a second release by right.
+    pushed: list[None] = []
+
+    def push_once() -> None:
+        if not pushed:
+            pushed.append(None)
+            run.push(0.0, "houses", "a" * 40)
+
+    run.data(0.0, "houses", "january.csv", "1", push_once)
+    if patrols:
+        run.host.later(300.0, Act(push_once))
+    run.decides, run.expects = _ana_approves, _whole
+    return run
+
+
+def _whole(run: Run) -> list[str]:
+    """Return what is wrong with the end of one release: it is live, and there is one of everything."""
+    world = run.world
+    made = [len(each) for each in (world.versions, world.images, world.services, world.jobs)]
+    ended = [each.how for told in run.invariants.told for each in run.invariants.of(told, facts.ReleaseEnded)]
+    fit = (made, ended) == ([1, 1, 2, 6], ["live"]) and 1 <= len(world.outbox) <= 2
+    return [] if fit else [f"{made} were made, it ended as {ended}"]
+
+
+def _ana_approves(run: Run, release: str, who: str, token: str) -> None:
+    if who == "ana@example.org":
+        run.answer(20.0, release, who, token, "approve")
+
+
+class Crowd:
+    """Several projects and people, by a seed: pushes, data, drift, approvals, holds, roll backs, cancels."""
+
+    def __init__(self, run: Run, rng: random.Random) -> None:
+        self.run, self.rng, self.patrols = run, rng, run.host.patrols
+        self.until = rng.uniform(300.0, 1500.0)
+        self.parked: set[str] = set()
+
+    def begin(self) -> None:
+        """Let everything that will be wanted in this run be wanted at its time."""
+        run, rng = self.run, self.rng
+        names = list(run.world.projects)
+        for number, name in enumerate(names):
+            if rng.random() < 0.9:
+                run.data(rng.uniform(0.0, 60.0), name, "january.csv", "1")
+            for nth in range(rng.choice((1, 1, 2, 3))):
+                by = rng.choice(("dee@example.org", "dee@example.org", "ana@example.org"))
+                run.push(self._when(), name, f"{number}{nth:x}{rng.getrandbits(152):038x}", by)
+            for blob in range(rng.choice((0, 0, 1, 2))):
+                run.data(self._when(), name, rng.choice(("january.csv", "february.csv")), str(blob + 2))
+            if rng.random() < 0.3:
+                self._drift(name)
+            if rng.random() < 0.3:
+                self._open(name)
+            if rng.random() < 0.5:
+                self._move(name, rng.choice(("hold", "rollback", "rollback")))
+            if rng.random() < 0.3:
+                self._cancel(name)
+
+    def _when(self) -> float:
+        return self.rng.uniform(0.0, self.until)
+
+    def _drift(self, name: str) -> None:
+        told = notices.DriftHeard(f"{name}-monitor", "2026-02", "moved")
+        self.run.host.later(self._when(), Act(lambda: self.run.tell(told)))
+
+    def _open(self, name: str) -> None:
+        body = {"project": name, "by": "cy@example.org", "reason": "audit"}
+        make = partial(Request, RELEASES, asked("", body, idempotency_key=f"key-{name}"))
+        self.run.ask(self._when(), make, self._opened)
+
+    def _opened(self, body: dict[str, Any]) -> None:
+        for each in body["releases"]:
+            self.run.invariants.named.add(each["release"])
+            self.run.acknowledge(
+                f"the release {each['release']}", lambda release=each["release"]: f"release/{release}" in self._told
+            )
+
+    @property
+    def _told(self) -> dict[str, list[facts.Fact]]:
+        return self.run.invariants.told
+
+    def _move(self, name: str, action: str) -> None:
+        """Hold or roll back, and lift what that leaves some time after."""
+        when = self._when()
+        self._govern(when, name, action, partial(self._lift, name))
+
+    def _lift(self, name: str, body: dict[str, Any]) -> None:
+        if body["held"]:
+            self._govern(self.rng.uniform(10.0, 600.0), name, "lift", lambda _: None)
+
+    def _govern(self, when: float, name: str, action: str, done: Callable[[dict[str, Any]], None]) -> None:
+        given = asked(f"{name}/production", {"action": action, "by": "bo@example.org", "reason": "because"})
+        self.run.ask(when, partial(Request, ENVIRONMENTS, given), done)
+
+    def _cancel(self, name: str) -> None:
+        def now() -> None:
+            numbered = self.run.invariants.of(f"project/{name}", facts.ReleaseNumbered)
+            if numbered:
+                release = self.rng.choice(numbered).release
+                given = asked(f"{release}/cancel", {"by": "dee@example.org", "reason": "stop"})
+                self.run.ask(0.0, partial(Request, RELEASES, given), partial(self._cancelled, release))
+
+        self.run.host.later(self._when(), Act(now))
+
+    def _cancelled(self, release: str, body: dict[str, Any]) -> None:
+        def holds() -> bool:
+            return [each.how for each in self.run.invariants.of(f"release/{release}", facts.ReleaseEnded)] == [
+                "cancelled"
+            ]
+
+        self.run.acknowledge(f"the cancel of {release}", holds)
+
+    def decide(self, run: Run, release: str, who: str, token: str) -> None:
+        """Answer a mail, sometimes against it; where no patrol lets questions expire, everybody answers."""
+        rng = self.rng
+        if self.patrols and rng.random() < 0.1:
+            return
+        choice = "approve" if rng.random() < 0.85 else "reject"
+        run.answer(rng.uniform(1.0, 300.0), release, who, token, choice, against_myself=True)
+
+    def end(self, run: Run, name: str) -> None:
+        """Let a job fail, or be lost, or find one model better than the other."""
+        rng, world = self.rng, run.world
+        spec = world.specs[name]
+        world.failing = {spec.step: "KeyError: 'rooms'"} if rng.random() < 0.03 else {}
+        if self.patrols and rng.random() < 0.03:
+            world.jobs[name] = type(world.jobs[name])("lost")
+        found = {"verdict": "first", "champion": None, "gain": None, "low": None, "high": None}
+        if "champion" in spec.inputs:
+            verdict = rng.choices(("better", "not better", "inconclusive"), (8, 1, 1))[0]
+            found = {"verdict": verdict, "champion": 4.0, "gain": 0.5, "low": 0.1, "high": 0.9}
+        world.results["evaluate"].update(found)
+
+    def look(self) -> None:
+        """Let a person resume what was parked."""
+        parked = self.run.invariants.parked
+        while parked:
+            release = parked.pop()
+            self.run.resumed += 1
+            given = asked(f"{release}/resume", {"by": "cy@example.org", "reason": "mended"})
+            self.run.ask(self.rng.uniform(10.0, 60.0), partial(Request, RELEASES, given), lambda body: None)
+
+
+PROJECTS = (("houses", "houses", 1), ("boats", "boats", 2), ("flats", "houses", 1))
+
+
+def many_releases(seed: str, patrols: bool, trace: bool = False) -> Run:
+    """Return a run of several releases of several projects, in which a seed chooses everything."""
+    rng = random.Random(f"{seed} crowd")
+    known = projects(*rng.sample(PROJECTS, rng.choice((1, 2, 2, 3))))
+    plan = Seeded(random.Random(f"{seed} faults"), rng.choice((0.02, 0.1, 0.2)), patrols)
+    run = Run.of(
+        plan,
+        known,
+        rng=random.Random(f"{seed} order"),
+        patrols=patrols,
+        at_once=rng.choice((2, 3, 6)),
+        processes=rng.choice((1, 1, 2)),
+        trace=[] if trace else None,
+    )
+    crowd = Crowd(run, rng)
+    run.decides, run.ends = crowd.decide, crowd.end
+    run.host.after.append(crowd.look)
+    crowd.begin()
+    run.host.later(crowd.until + 900.0, Act(plan.stop))
+    return run
