@@ -21,7 +21,7 @@ from azure.functions.queue import QueueMessage
 from azure.functions.timer import TimerRequest
 
 import function_app
-from functions import on_step_due, patrol
+from functions import on_step_due, on_time_passed, patrol
 from shared import wiring
 from shared.errors import Conflict, SignalboxError, Unavailable
 from shared.release.config import Projects
@@ -31,8 +31,10 @@ from tests.simulation.loop import StillLoop
 from tests.world import KEY, Crash, World
 
 START = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
-LEASE, AGAIN, DELIVERIES, EVERY = 600.0, 5.0, 5, 60.0
-"""Of the queue: seconds a message is hidden while worked on and after a failure, and its deliveries; of the timer."""
+LEASE, AGAIN, DELIVERIES = 600.0, 5.0, 5
+"""Of the queue: seconds a message is hidden while worked on and after a failure, and how often it comes."""
+EVERY, CLOCK = 60.0, 10.0
+"""Seconds between two patrols, and between two looks of the clock."""
 RETRIES = (10.0, 30.0, 60.0, 300.0, 600.0, 1800.0, 3600.0)
 """Event Grid's, in seconds."""
 SECRET = b"the push secret of every project"
@@ -46,7 +48,8 @@ def user_function(function: Any) -> Callable[..., Coroutine[Any, Any, Any]]:
     return found
 
 
-ON_STEP_DUE, PATROL, POISON = map(user_function, (on_step_due.on_step_due, patrol.patrol, patrol.patrol_poison))
+ON_STEP_DUE, ON_TIME_PASSED = map(user_function, (on_step_due.on_step_due, on_time_passed.on_time_passed))
+PATROL, POISON = map(user_function, (patrol.patrol, patrol.patrol_poison))
 
 
 class Orders(func.Out[list[str]]):
@@ -222,22 +225,24 @@ class Request:
 
 @dataclass(eq=False)
 class Tick:
-    """The timer of the patrol, one run at a time."""
+    """A timer, one run at a time."""
 
+    function: Callable[..., Coroutine[Any, Any, Any]]
+    every: float
     flying: bool = False
 
     def __str__(self) -> str:
-        return ""
+        return self.function.__name__
 
     def begin(self, host: "Host") -> None:
-        host.later(EVERY, self)
+        host.later(self.every, self)
         if not self.flying:
             self.flying = True
             host.fly(self)
 
     async def serve(self, host: "Host", process: Process) -> None:
         orders = Orders()
-        await PATROL(TimerRequest(), orders)
+        await self.function(TimerRequest(), orders)
         await host.send(process, orders)
         self.flying = False
 
@@ -296,8 +301,9 @@ class Host:
         )
         self.world.now = START
         self.up = [self.start() for _ in range(self.processes)]
+        self.later(CLOCK, Tick(ON_TIME_PASSED, CLOCK))
         if self.patrols:
-            self.later(EVERY, Tick())
+            self.later(EVERY, Tick(PATROL, EVERY))
 
     # The app's processes.
 

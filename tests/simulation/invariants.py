@@ -65,10 +65,32 @@ class Invariants:
         match fact:
             case facts.ReleaseNumbered(release=release, number=number):
                 self._once((stream, "the number of", release))
+                self._governed(stream, fact, known[:-1])
                 before = sum(isinstance(each, facts.ReleaseNumbered) for each in known[:-1])
                 self._must(number == before + 1, f"{stream}: #{number} comes after #{before}")
             case facts.LiveDecided():
                 self._decided(stream, fact, [each for each in known if isinstance(each, facts.LiveDecided)])
+
+    def _governed(self, stream: str, new: facts.ReleaseNumbered, told: list[Fact]) -> None:
+        """What nobody stands behind keeps to the operator's rules."""
+        if new.cause not in project.AUTOMATIC:
+            return
+        rules, before = self.world.projects[stream.partition("/")[2]], project.fold(told)
+        about = f"{stream}: #{new.number} by {new.cause}"
+        self._must(bool(before.wanted), f"{about} was wanted by nobody")
+        others = [each for each in before.running if rules.on_newer != "cancel" or each.cause not in project.AUTOMATIC]
+        self._must(not others, f"{about} began while #{others[0].number if others else 0} was in training")
+        times = [each.at for each in before.numbered.values() if each.cause in project.AUTOMATIC]
+        cool = not times or new.at >= times[-1] + rules.governor.cooldown_minutes * 60
+        self._must(cool, f"{about} began within the cool-down")
+        within = [at for at in times if at > new.at - 3600]
+        self._must(len(within) < rules.governor.per_hour, f"{about} is one more than an hour allows")
+
+    def answered(self, name: str) -> bool:
+        """Say whether all that was wanted of a project was answered, or waits for what no time brings."""
+        known = project.fold(self.told.get(f"project/{name}", ()))
+        stays = known.waits is not None and known.waits.why in ("commit", "breaker", "hourly", "daily")
+        return not known.wanted or stays
 
     def _doubled(self, stream: str, fact: Fact, kind: type[Fact]) -> None:
         if kind in ONCE:
@@ -159,12 +181,12 @@ class Invariants:
                 chain.decode(name, self.world.ledger._streams[name])
             except chain.Broken as broken:
                 self.wrong.append(str(broken))
-        for name, entry in self.world.projects.items():
+        for name in self.world.projects:
             known = project.fold(self.told.get(f"project/{name}", ()))
             for release, numbered in known.numbered.items():
                 self._ended(release, numbered, known)
             self._production(name, known)
-            del entry
+            self._must(self.answered(name), f"{name}: {list(known.wanted)} was wanted and never answered")
         marks = [
             name
             for name in self.world.ledger._marks

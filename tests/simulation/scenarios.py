@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
 
+from msgspec.structs import replace
+
 from shared.release import facts, ids, notices
 from shared.release.config import Project, read_projects
 from shared.release.line import NAMES
@@ -18,7 +20,7 @@ from tests.simulation.outside import APPROVE, ENVIRONMENTS, ON_PUSH, RELEASES, a
 from tests.world import FILES, World
 
 _TOKEN = re.compile(r"approvals/([0-9a-f]{20})\?token=(\S+)")
-PATIENCE = 3 * 3600.0
+PATIENCE = 5400.0
 """Seconds after the last fault within which everything must have ended."""
 
 ENTRY = """
@@ -28,18 +30,19 @@ secrets = ["{secret}"]
 approvers = ["ana@example.org", "bo@example.org"]
 quorum = {quorum}
 drift_monitors = ["{name}-monitor"]
-data = {{ container = "{name}", prefix = "in/" }}
+data = {{ container = "{name}", prefix = "in/", quiet_seconds = 20 }}
 policy = {{ answer_days = 0.05 }}
+governor = {{ cooldown_minutes = 2 }}
+on_newer = "{on_newer}"
+schedule = "{schedule}"
 """
 
 
 @cache
-def projects(*rows: tuple[str, str, int]) -> dict[str, Project]:
-    """Return projects by name, repository and quorum."""
-    text = "".join(
-        ENTRY.format(name=name, repository=repository, quorum=quorum, secret=f"{name.upper()}_PUSH")
-        for name, repository, quorum in rows
-    )
+def projects(*rows: tuple[str, str, int, str, str]) -> dict[str, Project]:
+    """Return projects by name, repository, quorum, `on_newer` and schedule."""
+    names = ("name", "repository", "quorum", "on_newer", "schedule")
+    text = "".join(ENTRY.format(secret=f"{row[0].upper()}_PUSH", **dict(zip(names, row, strict=True))) for row in rows)
     return dict(read_projects(text).projects)
 
 
@@ -66,7 +69,7 @@ class Run:
         world = World(projects=dict(known), ledger=Witness(), running=set(NAMES), slow={"images", "hosting"})
         world.branches = {entry.repository: [] for entry in known.values()}
         sim = Host(world, plan, **host)
-        watch = Invariants(world, sim.wrong, forsaken=not sim.patrols)
+        watch = Invariants(world, sim.wrong, forsaken=False)
         run = Run(sim, world, watch, resends=not sim.patrols)
         world.ledger.invariants = run.invariants  # type: ignore[attr-defined]
         sim.begun = {
@@ -203,14 +206,16 @@ class Run:
         told = [then]
 
         def taken() -> None:
-            self.acknowledge(f"the blob {blob} {etag}", self._has_arrived, name, etag)
+            self.acknowledge(f"the blob {blob} {etag}", self._has_arrived, name, notice)
             while told:
                 told.pop()()
 
         self.host.later(seconds, Act(lambda: self.tell(notice, taken)))
 
-    def _has_arrived(self, name: str, etag: str) -> bool:
-        return any(each.etag == etag for each in self.invariants.of(f"project/{name}", facts.DataArrived))
+    def _has_arrived(self, name: str, blob: notices.BlobHeard) -> bool:
+        """Say whether this arrival, or a later one of the same blob, is recorded."""
+        arrived = self.invariants.of(f"project/{name}", facts.DataArrived)
+        return any(each.name == blob.name and each.sequencer >= blob.sequencer for each in arrived)
 
     # What came of it.
 
@@ -268,13 +273,15 @@ class Run:
             decided = max((each.generation for each in production if isinstance(each, facts.LiveDecided)), default=0)
             if decided and not any(isinstance(e, facts.LiveSeen) and e.generation == decided for e in production):
                 return False
+            if not self.invariants.answered(name):
+                return False
             tips = self.world.branches[self.world.projects[name].repository]
             if tips and not any(isinstance(e, facts.ReleaseNumbered) and e.commit == tips[-1] for e in told):
                 return False
         return True
 
 
-ONE = (("houses", "houses", 1),)
+ONE = (("houses", "houses", 1, "finish", ""),)
 
 
 def one_release(plan: Plan, patrols: bool, trace: bool = False) -> Run:
@@ -413,6 +420,11 @@ class Crowd:
             found = {"verdict": verdict, "champion": 4.0, "gain": 0.5, "low": 0.1, "high": 0.9}
         world.results["evaluate"].update(found)
 
+    def unscheduled(self) -> None:
+        """Let the operator take the schedules away: else it would never come to rest."""
+        for name, entry in self.run.world.projects.items():
+            self.run.world.projects[name] = replace(entry, schedule="")
+
     def look(self) -> None:
         """Let a person resume what was parked."""
         parked = self.run.invariants.parked
@@ -424,12 +436,15 @@ class Crowd:
 
 
 PROJECTS = (("houses", "houses", 1), ("boats", "boats", 2), ("flats", "houses", 1))
+SCHEDULES = ("", "", "0 */17 * * * *")
+ON_NEWER = ("finish", "cancel", "queue")
 
 
 def many_releases(seed: str, patrols: bool, trace: bool = False) -> Run:
     """Return a run of several releases of several projects, in which a seed chooses everything."""
     rng = random.Random(f"{seed} crowd")
-    known = projects(*rng.sample(PROJECTS, rng.choice((1, 2, 2, 3))))
+    rows = rng.sample(PROJECTS, rng.choice((1, 2, 2, 3)))
+    known = projects(*((*row, rng.choice(ON_NEWER), rng.choice(SCHEDULES)) for row in rows))
     plan = Seeded(random.Random(f"{seed} faults"), rng.choice((0.02, 0.1, 0.2)), patrols)
     run = Run.of(
         plan,
@@ -444,5 +459,6 @@ def many_releases(seed: str, patrols: bool, trace: bool = False) -> Run:
     run.decides, run.ends = crowd.decide, crowd.end
     run.host.after.append(crowd.look)
     crowd.begin()
+    run.host.later(crowd.until, Act(crowd.unscheduled))
     run.host.later(crowd.until + 900.0, Act(plan.stop))
     return run
