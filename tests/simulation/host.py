@@ -1,7 +1,8 @@
 """The Functions host, the queue, Event Grid and the clock, in virtual time: the real functions run in it.
 
 Several handlers are under way at once, in one or two processes.
-Every call of a port and every deed of the host is a point: a seed chooses who goes on there, and a plan what goes wrong.
+Every call of a port and every deed of the host is a point.
+There a seed chooses who goes on, and a plan what goes wrong.
 """
 
 import asyncio

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from shared.backends.memory import MemoryLedger
+from shared.control.working import ATTEMPTS
 from shared.release import chain, environment, facts, line, project, state
 from shared.release.facts import KINDS, Fact
 from tests.world import World
@@ -35,10 +36,6 @@ class Invariants:
     once: Counter[tuple[Any, ...]] = field(default_factory=Counter)
     generations: dict[str, int] = field(default_factory=dict)
     jobs: set[str] = field(default_factory=set)
-    forsaken: bool = False
-    """Where no patrol looks: an ingest that died may leave a release that never begins, if nobody was told of it."""
-    named: set[str] = field(default_factory=set)
-    """Releases that somebody was told of."""
     parked: list[str] = field(default_factory=list)
     """Releases that were parked since somebody looked."""
 
@@ -56,6 +53,17 @@ class Invariants:
         if stream.startswith("release/"):
             self._doubled(stream, fact, kind)
             match fact:
+                case facts.ReleaseOpened(release=release):
+                    self._must(f"open/{release}" in self.world.ledger._marks, f"{stream} was opened with no mark")
+                case facts.StepStarted(step=step, round=round):
+                    self._started(stream, fact)
+                    ordered = any(
+                        (each.step, each.round) == (step, round) for each in self.of(stream, facts.StepOrdered)
+                    )
+                    self._must((step, round) in ordered, f"{stream}: {step} {round} was started and never ordered")
+                case facts.VersionAdopted(model=model):
+                    trained = [each.model for each in self.of(stream, facts.Trained)]
+                    self._must(trained == [model], f"{stream} adopted {model}, and trained {trained}")
                 case facts.Decided(round=round, approver=approver):
                     self._once((stream, "a decision of", approver, round))
                 case facts.Parked():
@@ -65,6 +73,8 @@ class Invariants:
         match fact:
             case facts.ReleaseNumbered(release=release, number=number):
                 self._once((stream, "the number of", release))
+                if fact.ask:
+                    self._once((stream, "a release for", fact.ask))
                 self._governed(stream, fact, known[:-1])
                 before = sum(isinstance(each, facts.ReleaseNumbered) for each in known[:-1])
                 self._must(number == before + 1, f"{stream}: #{number} comes after #{before}")
@@ -101,6 +111,24 @@ class Invariants:
     def _once(self, what: tuple[Any, ...]) -> None:
         self.once[what] += 1
         self._must(self.once[what] == 1, f"{' '.join(map(str, what))} is recorded twice")
+
+    def _started(self, stream: str, new: facts.StepStarted) -> None:
+        """A step that kills its worker each time stops by itself."""
+        tried: set[str] = set()
+        for each in self.told[stream]:
+            match each:
+                case facts.StepStarted(name=new.name, attempt=attempt):
+                    tried.add(attempt)
+                case facts.PutOff(name=new.name, attempt=attempt):
+                    tried.discard(attempt)
+                case facts.Resumed():
+                    tried.clear()
+        self._must(len(tried) <= ATTEMPTS, f"{stream}: {new.name} was tried {len(tried)} times")
+
+    def made(self, release: str, name: str) -> None:
+        """Look at something that was made outside: that it would be was recorded before."""
+        started = any(each.name == name for each in self.of(f"release/{release}", facts.StepStarted))
+        self._must(started, f"{name} was made and its start was not recorded")
 
     def _approved(self, stream: str, fact: facts.Approved) -> None:
         (asked,) = [each for each in self.of(stream, facts.Asked) if each.round == fact.round]
@@ -187,11 +215,7 @@ class Invariants:
                 self._ended(release, numbered, known)
             self._production(name, known)
             self._must(self.answered(name), f"{name}: {list(known.wanted)} was wanted and never answered")
-        marks = [
-            name
-            for name in self.world.ledger._marks
-            if not self.forsaken or state.fold(self.told.get(name.replace("open/", "release/"), ())).code
-        ]
+        marks = [name for name in self.world.ledger._marks if name.startswith("open/")]
         self._must(not marks, f"marks of ended releases are left: {marks}")
         self._counted()
 
@@ -199,9 +223,6 @@ class Invariants:
         told = self.told.get(f"release/{release}", [])
         folded = state.fold(told)
         about = f"{release} (#{numbered.number})"
-        begun = folded.code is not None or folded.attempts or folded.ended is not None
-        if self.forsaken and not begun and release not in self.named:
-            return
         if not self._must(folded.opened is not None, f"{about} has its number and was never opened"):
             return
         where = line.standing(folded)
@@ -239,14 +260,10 @@ class Invariants:
         versions = Counter((version.name, version.release) for version in self.world.versions)
         doubled = [f"{count} versions of {each}" for each, count in versions.items() if count > 1]
         self._must(not doubled, f"{doubled}")
-        adopted = {(each.name, each.number) for told in self.told.values() for each in told
-                   if isinstance(each, facts.VersionAdopted)}  # fmt: skip
-        strange = [
-            each
-            for each in self.world.versions
-            if (each.name, each.number) in adopted and f"release/{each.release}" not in self.told
-        ]
-        self._must(not strange, f"{strange} was adopted and is nobody's")
+        asked = {(f"{name.removeprefix('release/')}-ask-{each.round}", to) for name in self.told
+                 for each in self.of(name, facts.Asked) for to in each.approvers}  # fmt: skip
+        strangers = self.world.outbox.keys() - asked
+        self._must(not strangers, f"people were told of what nobody asked: {sorted(strangers)}")
         unknown = [slot for slot in self.world.services if not _SLOT.fullmatch(slot)]
         self._must(not unknown, f"services of no name of ours: {unknown}")
         for told in self.told.values():

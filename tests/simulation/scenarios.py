@@ -62,6 +62,8 @@ class Run:
     decides: "Callable[[Run, str, str, str], None] | None" = None
     ends: "Callable[[Run, str], None] | None" = None
     expects: "Callable[[Run], list[str]] | None" = None
+    spoils: Callable[[], bool] | None = None
+    """Whether somebody replaces the files of the version that was just made."""
 
     @staticmethod
     def of(plan: Plan, known: dict[str, Project], **host: Any) -> "Run":
@@ -69,11 +71,11 @@ class Run:
         world = World(projects=dict(known), ledger=Witness(), running=set(NAMES), slow={"images", "hosting"})
         world.branches = {entry.repository: [] for entry in known.values()}
         sim = Host(world, plan, **host)
-        watch = Invariants(world, sim.wrong, forsaken=False)
-        run = Run(sim, world, watch, resends=not sim.patrols)
+        run = Run(sim, world, Invariants(world, sim.wrong), resends=not sim.patrols)
         world.ledger.invariants = run.invariants  # type: ignore[attr-defined]
         sim.begun = {
             ("jobs", "submit"): run._job_begun,
+            ("registry", "register"): run._registered,
             ("images", "build"): run._build_begun,
             ("hosting", "deploy"): run._start_begun,
         }
@@ -83,6 +85,7 @@ class Run:
     # What goes on outside by itself.
 
     def _job_begun(self, spec: Any) -> None:
+        self.invariants.made(spec.release, spec.name)
         if self.world.jobs[spec.name].status == "running":
             self.host.later(self.host.some(5.0, 60.0), Act(partial(self._job_ends, spec.name)))
 
@@ -98,7 +101,13 @@ class Run:
             self.world.compute.end(name)
             self._look_around()
 
+    def _registered(self, name: str, release: str, *_: Any) -> None:
+        self.invariants.made(release, f"{name}@{release}")
+        if self.spoils and self.spoils():
+            self.world.versions[-1] = replace(self.world.versions[-1], digest=ids.sha256(b"somebody's own files"))
+
     def _build_begun(self, spec: Any) -> None:
+        self.invariants.made(spec.release, f"{spec.project}:{spec.release}")
         if self.world.images[f"{spec.project}:{spec.release}"].status == "building":
             ends = partial(self.world.end_image, f"{spec.project}:{spec.release}")
             self.host.later(self.host.some(5.0, 60.0), Act(ends))
@@ -194,7 +203,6 @@ class Run:
 
     def _pushed(self, commit: str, body: dict[str, Any]) -> None:
         for release in body["releases"]:
-            self.invariants.named.add(release["release"])
             self.acknowledge(f"the push of {commit[:7]}", self._is_numbered, release["project"], commit)
 
     def _is_numbered(self, name: str, commit: str) -> bool:
@@ -359,7 +367,6 @@ class Crowd:
 
     def _opened(self, body: dict[str, Any]) -> None:
         for each in body["releases"]:
-            self.run.invariants.named.add(each["release"])
             self.run.acknowledge(
                 f"the release {each['release']}", lambda release=each["release"]: f"release/{release}" in self._told
             )
@@ -456,7 +463,7 @@ def many_releases(seed: str, patrols: bool, trace: bool = False) -> Run:
         trace=[] if trace else None,
     )
     crowd = Crowd(run, rng)
-    run.decides, run.ends = crowd.decide, crowd.end
+    run.decides, run.ends, run.spoils = crowd.decide, crowd.end, lambda: rng.random() < 0.02
     run.host.after.append(crowd.look)
     crowd.begin()
     run.host.later(crowd.until, Act(crowd.unscheduled))
