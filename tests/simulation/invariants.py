@@ -57,9 +57,7 @@ class Invariants:
                     self._must(f"open/{release}" in self.world.ledger._marks, f"{stream} was opened with no mark")
                 case facts.StepStarted(step=step, round=round):
                     self._started(stream, fact)
-                    ordered = any(
-                        (each.step, each.round) == (step, round) for each in self.of(stream, facts.StepOrdered)
-                    )
+                    ordered = {(each.step, each.round) for each in self.of(stream, facts.StepOrdered)}
                     self._must((step, round) in ordered, f"{stream}: {step} {round} was started and never ordered")
                 case facts.VersionAdopted(model=model):
                     trained = [each.model for each in self.of(stream, facts.Trained)]
