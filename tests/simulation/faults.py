@@ -81,16 +81,20 @@ class Listing:
 
 
 class Seeded:
-    """One point in so many goes wrong, until it is stopped; what writes does so more often than what reads."""
+    """One point in so many goes wrong until it is stopped; what writes does so more often than what reads."""
 
     def __init__(self, rng: random.Random, rate: float, patrol: bool) -> None:
         self.rng, self.patrol, self.rates = rng, patrol, (rate * 2, rate / 2)
+        self.deadly = ("", "")
+        """A call at which the process dies each time."""
 
     def stop(self) -> None:
         """Let nothing go wrong any more."""
         self.rates = (0.0, 0.0)
 
     def at(self, number: int, point: Point) -> str | None:
+        if self.deadly == (point.port, point.method) and self.rates[0]:
+            return "crash after"
         if self.rng.random() >= self.rates[point.method in READS] or point.steady:
             return None
         return self.rng.choice(kinds(point, self.patrol))

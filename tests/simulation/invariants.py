@@ -9,13 +9,14 @@ from typing import Any
 import msgspec
 
 from shared.backends.memory import MemoryLedger
-from shared.control.working import ATTEMPTS
 from shared.release import chain, environment, facts, line, project, state
 from shared.release.facts import KINDS, Fact
 from tests.world import World
 
 _JOB = re.compile(r"([0-9a-f]{20})-(check|train|evaluate|certify|try|promote)-(\d+)")
 _SLOT = re.compile(r"([0-9a-f]{20})-(staging|production)")
+ATTEMPTS = 5
+"""How often a step may try to make one thing before people are asked to look."""
 ONCE = {facts.ReleaseOpened, facts.CodeRead, facts.ReleaseEnded}
 ONCE_A_ROUND = {*state.OUTCOMES, facts.StepOrdered, facts.Asked, facts.ChampionChosen, facts.ProductionChanged}
 
@@ -36,6 +37,8 @@ class Invariants:
     once: Counter[tuple[Any, ...]] = field(default_factory=Counter)
     generations: dict[str, int] = field(default_factory=dict)
     jobs: set[str] = field(default_factory=set)
+    going: list[str] = field(default_factory=list)
+    """Releases that began to go live since somebody looked."""
     parked: list[str] = field(default_factory=list)
     """Releases that were parked since somebody looked."""
 
@@ -55,7 +58,8 @@ class Invariants:
             match fact:
                 case facts.ReleaseOpened(release=release):
                     self._must(f"open/{release}" in self.world.ledger._marks, f"{stream} was opened with no mark")
-                case facts.StepStarted(step=step, round=round):
+                case facts.StepStarted(step=step, round=round, name=name):
+                    self.going += [stream.removeprefix("release/")] if name.endswith("-live") else []
                     self._started(stream, fact)
                     ordered = {(each.step, each.round) for each in self.of(stream, facts.StepOrdered)}
                     self._must((step, round) in ordered, f"{stream}: {step} {round} was started and never ordered")

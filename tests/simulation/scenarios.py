@@ -330,7 +330,6 @@ class Crowd:
     def __init__(self, run: Run, rng: random.Random) -> None:
         self.run, self.rng, self.patrols = run, rng, run.host.patrols
         self.until = rng.uniform(300.0, 1500.0)
-        self.parked: set[str] = set()
 
     def begin(self) -> None:
         """Let everything that will be wanted in this run be wanted at its time."""
@@ -348,10 +347,10 @@ class Crowd:
                 self._drift(name)
             if rng.random() < 0.3:
                 self._open(name)
-            if rng.random() < 0.5:
-                self._move(name, rng.choice(("hold", "rollback", "rollback")))
+            if rng.random() < 0.6:
+                self._move(self._when(), name, rng.choice(("hold", "rollback")))
             if rng.random() < 0.3:
-                self._cancel(name)
+                run.host.later(self._when(), Act(partial(self._cancel_any, name)))
 
     def _when(self) -> float:
         return self.rng.uniform(0.0, self.until)
@@ -375,9 +374,8 @@ class Crowd:
     def _told(self) -> dict[str, list[facts.Fact]]:
         return self.run.invariants.told
 
-    def _move(self, name: str, action: str) -> None:
+    def _move(self, when: float, name: str, action: str) -> None:
         """Hold or roll back, and lift what that leaves some time after."""
-        when = self._when()
         self._govern(when, name, action, partial(self._lift, name))
 
     def _lift(self, name: str, body: dict[str, Any]) -> None:
@@ -388,15 +386,14 @@ class Crowd:
         given = asked(f"{name}/production", {"action": action, "by": "bo@example.org", "reason": "because"})
         self.run.ask(when, partial(Request, ENVIRONMENTS, given), done)
 
-    def _cancel(self, name: str) -> None:
-        def now() -> None:
-            numbered = self.run.invariants.of(f"project/{name}", facts.ReleaseNumbered)
-            if numbered:
-                release = self.rng.choice(numbered).release
-                given = asked(f"{release}/cancel", {"by": "dee@example.org", "reason": "stop"})
-                self.run.ask(0.0, partial(Request, RELEASES, given), partial(self._cancelled, release))
+    def _cancel_any(self, name: str) -> None:
+        numbered = self.run.invariants.of(f"project/{name}", facts.ReleaseNumbered)
+        if numbered:
+            self._cancel(self.rng.choice(numbered).release)
 
-        self.run.host.later(self._when(), Act(now))
+    def _cancel(self, release: str) -> None:
+        given = asked(f"{release}/cancel", {"by": "dee@example.org", "reason": "stop"})
+        self.run.ask(0.0, partial(Request, RELEASES, given), partial(self._cancelled, release))
 
     def _cancelled(self, release: str, body: dict[str, Any]) -> None:
         def holds() -> bool:
@@ -433,13 +430,24 @@ class Crowd:
             self.run.world.projects[name] = replace(entry, schedule="")
 
     def look(self) -> None:
-        """Let a person resume what was parked."""
-        parked = self.run.invariants.parked
-        while parked:
-            release = parked.pop()
+        """Let a person resume what was parked, and others come in between at the worst moment."""
+        while self.run.invariants.parked:
+            release = self.run.invariants.parked.pop()
             self.run.resumed += 1
             given = asked(f"{release}/resume", {"by": "cy@example.org", "reason": "mended"})
             self.run.ask(self.rng.uniform(10.0, 60.0), partial(Request, RELEASES, given), lambda body: None)
+        while self.run.invariants.going:
+            self._interfere(self.run.invariants.going.pop())
+
+    def _interfere(self, release: str) -> None:
+        chance = self.rng.random()
+        (opened,) = self.run.invariants.of(f"release/{release}", facts.ReleaseOpened)
+        if chance < 0.1:
+            self._cancel(release)
+        elif chance < 0.2:
+            self._move(0.0, opened.project, "hold")
+        elif chance < 0.25:
+            self._move(0.0, opened.project, "rollback")
 
 
 PROJECTS = (("houses", "houses", 1), ("boats", "boats", 2), ("flats", "houses", 1))
@@ -453,6 +461,8 @@ def many_releases(seed: str, patrols: bool, trace: bool = False) -> Run:
     rows = rng.sample(PROJECTS, rng.choice((1, 2, 2, 3)))
     known = projects(*((*row, rng.choice(ON_NEWER), rng.choice(SCHEDULES)) for row in rows))
     plan = Seeded(random.Random(f"{seed} faults"), rng.choice((0.02, 0.1, 0.2)), patrols)
+    if patrols and rng.random() < 0.15:
+        plan.deadly = rng.choice((("jobs", "submit"), ("images", "build"), ("hosting", "deploy")))
     run = Run.of(
         plan,
         known,
