@@ -390,7 +390,7 @@ class _Repository:
 
     async def same(self, url: str, commit: str, other: str, path: str, watch: tuple[str, ...]) -> bool:
         self.world.reach("repository")
-        line = self.world.branch
+        line = self._line(url)
         if other not in line or line.index(other) > line.index(commit):
             return False
 

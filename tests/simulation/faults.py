@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
-READS = frozenset({"read", "streams", "marks", "get", "place", "snapshot", "tip", "find", "log", "seen"})
+READS = frozenset({"read", "streams", "marks", "get", "place", "snapshot", "tip", "find", "log", "seen", "same"})
 
 
 class Point(NamedTuple):

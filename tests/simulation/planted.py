@@ -53,7 +53,7 @@ def plant(patch: Path, into: Path) -> None:
         at = HOUSE / name
         (into / name).parent.mkdir(parents=True, exist_ok=True)
         if at.is_dir():
-            shutil.copytree(at, into / name, ignore=shutil.ignore_patterns("__pycache__", "jobs", "local"))
+            shutil.copytree(at, into / name, ignore=shutil.ignore_patterns("__pycache__", "jobs"))
         else:
             shutil.copy(at, into / name)
     applied = subprocess.run(["git", "apply", str(patch)], cwd=into, capture_output=True, text=True)
@@ -92,12 +92,12 @@ def every(patrol: bool) -> list[Case]:
     return [*singles[3 :: max(len(singles) // SINGLES, 1)], *sweep.seeded(patrol, range(SEEDS))]
 
 
-def search_all(workers: int = 2) -> Found:
-    """Search for what kills each planted bug in both modes."""
+def search(patches: list[Path], workers: int = 2) -> Found:
+    """Search for what kills planted bugs in both modes."""
     cases = [every(False), every(True)]
     with ThreadPoolExecutor(workers) as pool:
-        killed = pool.map(lambda patch: dict(zip(MODES, kill(patch, cases), strict=True)), PATCHES)
-        return dict(zip((patch.stem for patch in PATCHES), killed, strict=True))
+        killed = pool.map(lambda patch: dict(zip(MODES, kill(patch, cases), strict=True)), patches)
+        return dict(zip((patch.stem for patch in patches), killed, strict=True))
 
 
 def known() -> Found:
@@ -121,7 +121,8 @@ def table(found: Found) -> Iterator[str]:
         modes = found[patch.stem]
         cells = [told(modes[mode].case) if modes[mode] else "-" for mode in MODES]  # type: ignore[union-attr]
         seen = next((each.wrong for each in modes.values() if each), "not found")
-        yield f"| [{title(patch)[:-1]}](../tests/simulation/mutants/{patch.name}) | {' | '.join(cells)} | {seen[:110]} |"
+        link = f"[{title(patch)[:-1]}](../tests/simulation/mutants/{patch.name})"
+        yield f"| {link} | {' | '.join(cells)} | {seen[:110]} |"
 
 
 def main(arguments: list[str]) -> int:
@@ -130,7 +131,8 @@ def main(arguments: list[str]) -> int:
         cases = msgspec.json.decode(sys.stdin.buffer.read(), type=list[list[Case]])
         sys.stdout.buffer.write(msgspec.json.encode([killed_by(each) for each in cases]))
         return 0
-    found = search_all()
+    chosen = [patch for patch in PATCHES if not arguments or patch.stem in arguments]
+    found = (known() if arguments else {}) | search(chosen)
     FOUND.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
     lines = list(table(found))
     print("\n".join(lines))

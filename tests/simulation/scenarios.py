@@ -26,6 +26,7 @@ PATIENCE = 5400.0
 ENTRY = """
 [projects.{name}]
 repository = "https://git.example.org/acme/{repository}.git"
+path = "{path}"
 secrets = ["{secret}"]
 approvers = ["ana@example.org", "bo@example.org"]
 quorum = {quorum}
@@ -39,9 +40,9 @@ schedule = "{schedule}"
 
 
 @cache
-def projects(*rows: tuple[str, str, int, str, str]) -> dict[str, Project]:
-    """Return projects by name, repository, quorum, `on_newer` and schedule."""
-    names = ("name", "repository", "quorum", "on_newer", "schedule")
+def projects(*rows: tuple[str, str, str, int, str, str]) -> dict[str, Project]:
+    """Return projects by name, repository, path in it, quorum, `on_newer` and schedule."""
+    names = ("name", "repository", "path", "quorum", "on_newer", "schedule")
     text = "".join(ENTRY.format(secret=f"{row[0].upper()}_PUSH", **dict(zip(names, row, strict=True))) for row in rows)
     return dict(read_projects(text).projects)
 
@@ -187,9 +188,11 @@ class Run:
         self.host.later(seconds, make(answered))
 
     def commit(self, name: str, commit: str) -> None:
-        """Put a commit on the branch of a project."""
+        """Put a commit on the branch of a project; half of them change nothing that stands below `flats`."""
         self.world.branches[self.world.projects[name].repository].append(commit)
-        self.world.files[commit] = dict(FILES)
+        below = f"# {commit}" if self.host.rng and self.host.rng.random() < 0.5 else ""
+        flats = {f"flats/{file}": text for file, text in FILES.items()}
+        self.world.files[commit] = FILES | {"train.py": f"# {commit}"} | flats | {"flats/train.py": below}
 
     def push(self, seconds: float, name: str, commit: str, by: str = "dee@example.org") -> None:
         """Commit, and let the git host tell it once; a person lets it send again only where no patrol looks."""
@@ -289,7 +292,7 @@ class Run:
         return True
 
 
-ONE = (("houses", "houses", 1, "finish", ""),)
+ONE = (("houses", "houses", "", 1, "finish", ""),)
 
 
 def one_release(plan: Plan, patrols: bool, trace: bool = False) -> Run:
@@ -450,7 +453,7 @@ class Crowd:
             self._move(0.0, opened.project, "rollback")
 
 
-PROJECTS = (("houses", "houses", 1), ("boats", "boats", 2), ("flats", "houses", 1))
+PROJECTS = (("houses", "houses", "", 1), ("boats", "boats", "", 2), ("flats", "houses", "flats", 1))
 SCHEDULES = ("", "", "0 */17 * * * *")
 ON_NEWER = ("finish", "cancel", "queue")
 
