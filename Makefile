@@ -21,8 +21,8 @@ help: ## what can be made
 
 setup: .venv/ready ## everything that runs and tests need, in .venv
 
-demo: .venv/ready ## a git push to an approved model in production; YES=1 answers for the approver, PROJECT=dir DATA=dir runs yours
-	@$(PY) -m tools.demo --state $(STATE) $(if $(YES),--yes) \
+demo: .venv/ready ## a git push to an approved model in production; YES=1 answers for the approver, FULL=1 takes every flight, PROJECT=dir DATA=dir runs yours
+	@$(PY) -m tools.demo --state $(STATE) $(if $(YES),--yes) $(if $(FULL),--full) \
 	  $(if $(PROJECT),--project '$(PROJECT)') $(if $(DATA),--data '$(DATA)')
 
 prove: .venv/ready ## what the line promises, shown on the real stack and counted in its stores; PROOFS="image events storm crash refusals"

@@ -6,17 +6,20 @@ from pathlib import Path
 
 import joblib
 import pandas as pd
+from threadpoolctl import ThreadpoolController
 
 NAMES = ["carrier", "origin", "dest"]
 NUMBERS = ["distance", "weekday", "hour", "minute"]
 WEATHER = ["temp", "dewp", "humid", "wind_dir", "wind_speed", "precip", "pressure", "visib"]
 FEATURES = [*NAMES, *NUMBERS, *WEATHER]
 model = None
+threads = None
 
 
 def init() -> None:
     """Load the model from the folder the platform names."""
-    global model
+    global model, threads
+    threads = ThreadpoolController()
     model = joblib.load(Path(os.environ["AZUREML_MODEL_DIR"]) / "model.joblib")
 
 
@@ -25,4 +28,6 @@ def run(raw_data: str) -> list[float]:
     rows = pd.DataFrame(json.loads(raw_data)["data"], columns=FEATURES)
     # One request may lack a measurement in all of its rows; None there is a missing number all the same.
     rows[NUMBERS + WEATHER] = rows[NUMBERS + WEATHER].astype(float)
-    return model.predict_proba(rows)[:, 1].tolist()
+    # A request is a few rows: several threads would take longer to meet than one takes to answer.
+    with threads.limit(limits=1, user_api="openmp"):
+        return model.predict_proba(rows)[:, 1].tolist()

@@ -14,6 +14,7 @@ import typer
 
 from shared.release.config import read_projects
 from tests.cli import stand_in
+from tools.cli import rows
 from tools.cli.app import main
 from tools.cli.projects import projects_file
 from tools.cli.reach import command
@@ -239,6 +240,15 @@ def test_what_a_commit_or_a_program_says_cannot_steer_the_terminal(stack: stand_
     out = signalbox("show", "quiet-heron").out
     assert not [char for char in out if not char.isprintable() and char != "\n"]
     assert max(len(line) for line in out.splitlines() if "quiet-heron" in line) < 200
+
+
+def test_what_is_kept_is_as_green_as_what_passed_and_what_failed_is_red() -> None:
+    view = stand_in.view(state="kept", standing=None)
+    view["steps"][2] |= {"state": "stopped", "word": "kept"}
+    view["steps"][3] |= {"state": "stopped", "word": "cancelled"}
+    view["steps"][4] |= {"state": "failed", "word": "failed"}
+    words: Any = list(rows.steps(view).columns[1].cells)
+    assert [word.style for word in words[1:5]] == ["green", "green", "yellow", "red"]
 
 
 def test_a_release_that_has_ended_asks_nobody_any_more(stack: stand_in.StandIn, signalbox: Any) -> None:

@@ -15,8 +15,8 @@ from shared.sources.signatures import Secret
 from tests.cli import stand_in
 from tools.cli.mail import questions
 from tools.cli.reach import reach
-from tools.demo import __main__, answer, place, predict, story
-from tools.demo.place import Place, Trouble
+from tools.demo import __main__, answer, months, place, predict, story
+from tools.demo.place import Given, Place, Trouble
 from tools.demo.watch import Watch
 from tools.local.keys import read_keys
 
@@ -40,28 +40,43 @@ def data(tmp_path: Path) -> Path:
     return folder
 
 
+def prepared(state: Path, project: Path, data: Path) -> Place:
+    (made,) = place.prepare(state, Given(project, data))
+    return made
+
+
 def test_a_project_nobody_knew_is_prepared_with_its_operator_file(tmp_path: Path, project: Path, data: Path) -> None:
-    made = place.prepare(tmp_path / "state", project, data)
+    made = prepared(tmp_path / "state", project, data)
     listed = read_projects(made.projects_file.read_text()).projects
     assert list(listed) == [made.project] == ["house-prices-2"]
     assert listed[made.project].repository == (tmp_path / "state/git/house-prices-2.git").as_uri()
     assert place.git("log", "-1", "--format=%ae %s", at=made.working) == "dee@example.org Ridge, alpha 0.5"
 
 
+def test_both_examples_are_prepared_for_one_operator(tmp_path: Path) -> None:
+    made = place.prepare(tmp_path / "state", place.PATIENTS, place.months(full=False))
+    listed = read_projects(made[0].projects_file.read_text()).projects
+    assert list(listed) == [at.project for at in made] == ["diabetes", "flight-delays"]
+    assert [listed[name].holdout.by for name in listed] == ["hash", "newest"]
+    assert [file.name for file in months.coming(made[1])] == ["2013-04.csv", "2013-05.csv", "2013-06.csv"]
+    tenth = sum(predict.rows_in(file) or 0 for file in made[1].files)
+    assert tenth == round(327_346 / 10)
+
+
 def test_a_git_project_keeps_its_commit(tmp_path: Path, project: Path, data: Path) -> None:
     place.git("init", "--quiet", ".", at=project)
     made = place.commit(project, "By its own author")
-    assert place.head(place.prepare(tmp_path / "state", project, data).working) == made
+    assert place.head(prepared(tmp_path / "state", project, data).working) == made
 
 
 def test_a_push_without_a_stack_is_said_to_be_undelivered(tmp_path: Path, project: Path, data: Path) -> None:
-    made = place.prepare(tmp_path / "state", project, data)
+    made = prepared(tmp_path / "state", project, data)
     assert "webhook not delivered: no stack is up" in place.push(made.working)
 
 
 def test_the_hook_sends_what_the_app_believes(tmp_path: Path, project: Path, data: Path) -> None:
     state = tmp_path / "state"
-    made = place.prepare(state, project, data)
+    made = prepared(state, project, data)
     secret = read_keys(state).secrets[place.SECRET]
     with stand_in.standing_in(tmp_path / "other") as stack:
         (state / "run.json").write_text(json.dumps({"host_url": stack.url}))
@@ -109,7 +124,7 @@ def test_what_is_missing_is_said_at_once(tmp_path: Path, project: Path, data: Pa
     if missing == "files":
         (data / "2024/a.csv").unlink()
     with pytest.raises(Trouble, match=said):
-        place.prepare(tmp_path / "state", project, None if missing == "data" else data)
+        place.prepare(tmp_path / "state", Given(project, None if missing == "data" else data))
 
 
 def located(tmp_path: Path, settings: dict[str, Any], upload: Path) -> Place:
@@ -155,7 +170,7 @@ def test_a_refused_prediction_is_no_prediction(tmp_path: Path, data: Path) -> No
 def test_the_first_line_says_how_much_data_there_is(tmp_path: Path, file: str, content: bytes, said: str) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / file).write_bytes(content)
-    assert f"({said})" in __main__.told(located(tmp_path, {}, tmp_path / "data"))
+    assert f"({said})" in __main__.told([located(tmp_path, {}, tmp_path / "data")])
 
 
 @pytest.mark.parametrize("text", [b"\xef\xbb\xbf" + TOML.encode(), TOML.encode("utf-16"), b"[data\n"])
@@ -164,7 +179,7 @@ def test_what_is_wrong_with_the_settings_is_left_to_the_release_to_say(
 ) -> None:
     (project / "signalbox.toml").write_bytes(text)
     (project / "train.py").write_bytes("# größe\n".encode("latin-1"))
-    made = place.prepare(tmp_path / "state", project, data)
+    made = prepared(tmp_path / "state", project, data)
     assert made.settings == ({"data": {"target": "price"}, "evaluate": {"metric": "rmse"}} if b"\xef" in text else {})
 
 

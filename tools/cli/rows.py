@@ -9,7 +9,7 @@ from rich.text import Text
 
 # Not better than production is a good end: only what went wrong is red.
 COLOURS = {"passed": "green", "running": "cyan", "failed": "red", "stopped": "yellow", "waiting": "dim"}
-ENDINGS = {"live": "green", "kept": "yellow", "unchanged": "green", "open": "cyan", "failed": "red", "parked": "red"}
+ENDINGS = {"live": "green", "kept": "green", "unchanged": "green", "open": "cyan", "failed": "red", "parked": "red"}
 LONGEST = 100
 
 View = Mapping[str, Any]
@@ -56,7 +56,7 @@ def steps(view: View) -> Table:
     for step in view["steps"]:
         if step["state"] == "waiting" and view["state"] not in {"open", "parked"}:
             continue
-        style = COLOURS.get(step["state"], "")
+        style = "green" if step["word"] in {"kept", "unchanged"} else COLOURS.get(step["state"], "")
         stands = Text(word(step), style=style)
         said = Text(plain(step["sentence"]))
         table.add_row(Text(f"  {step['step']}"), stands, Text(seconds(step["seconds"])), said)

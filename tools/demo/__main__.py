@@ -5,48 +5,69 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
 from rich.console import Console
 
 from tools.cli.reach import Refused, Unreachable, reach
-from tools.demo import place, predict
-from tools.demo.place import Place, Trouble
+from tools.demo import months, place, predict
+from tools.demo.place import Given, Place, Trouble
 from tools.demo.story import Story
 from tools.demo.watch import View
 from tools.local.stack import NotStarted, Stack
 
 
-def told(at: Place) -> str:
+def told(places: Sequence[Place]) -> str:
     """Return the demo's first line."""
-    rows = [count for file in at.files if (count := predict.rows_in(file)) is not None]
-    size = f"{sum(rows):,} rows" if rows else f"{len(at.files)} file{'s' if len(at.files) > 1 else ''}"
+    shown = " and ".join(f"{at.project} ({size(at)})" for at in places)
+    each = "a git repository" if len(places) == 1 else "a git repository each"
     who = f"one approver ({place.APPROVER})"
-    return f"Signalbox demo: {at.project} ({size}), a git repository, {who}. Nothing leaves this machine."
+    return f"Signalbox demo: {shown}, {each}, {who}. Nothing leaves this machine."
+
+
+def size(at: Place) -> str:
+    """Say how much data a project has."""
+    rows = [count for file in at.files if (count := predict.rows_in(file)) is not None]
+    files = f"{len(at.files)} file{'s' if len(at.files) > 1 else ''}"
+    return f"{sum(rows):,} rows" + (f" in {files}" if len(rows) > 1 else "") if rows else files
+
+
+def given_projects(given: argparse.Namespace) -> list[Given]:
+    """Return the projects to show: the one that was named, or both examples."""
+    return [Given(given.project, given.data)] if given.project else [place.PATIENTS, place.months(given.full)]
 
 
 def run(given: argparse.Namespace, console: Console) -> None:
     """Tell the story; `Trouble` when it does not end as it should."""
     began = time.monotonic()
     alone = given.yes or not sys.stdin.isatty()
-    at = place.prepare(given.state, given.project, given.data)
-    console.print(told(at), soft_wrap=True, markup=False)
-    with Stack(at.state, at.projects_file, host_port=7071, grid_port=7072) as stack:
-        story = Story(at, reach(at.state), stack.keys.topic, console, alone)
+    places = place.prepare(given.state, *given_projects(given))
+    console.print(told(places), soft_wrap=True, markup=False)
+    with Stack(given.state, places[0].projects_file, host_port=7071, grid_port=7072) as stack:
+        stories = [Story(at, reach(given.state), stack.keys.topic, console, alone) for at in places]
+        story = stories[0]
         story.say(f"  the app {stack.host_url}, the topic and the live addresses {stack.grid_url}")
         whole(stack)
-        story.bring_data()
-        message = place.git("log", "-1", "--format=%s", at=at.working)
-        first = story.to_production(story.release(place.head(at.working), message))
-        console.print(f"\n  In production after {time.monotonic() - began:.1f} s. One row of the data through it:\n")
-        story.say(predict.prediction(at, first["address"]))
-        second = story.not_better()
-        story.closing(first)
+        live, kept = pushes(story, began)
+        for story in stories[1:]:
+            live = months.tell(story)
+        story.closing(live)
         console.print(f"\nMeasured: {time.monotonic() - began:.1f} s from nothing to here.")
-        following(story, first, second)
+        following(stories, live, kept)
         if not alone:
             stay()
+
+
+def pushes(story: Story, began: float) -> tuple[View, View]:
+    """Tell the half of the pushes: the first goes into production, the second is kept; return both releases."""
+    story.bring_data()
+    message = place.git("log", "-1", "--format=%s", at=story.at.working)
+    first = story.to_production(story.release(place.head(story.at.working), message))
+    story.say(f"\n  In production after {time.monotonic() - began:.1f} s. One row of the data through it:\n")
+    story.say(predict.prediction(story.at, first["address"]))
+    return first, story.not_better()
 
 
 def whole(stack: Stack) -> None:
@@ -59,14 +80,17 @@ def whole(stack: Stack) -> None:
         )
 
 
-def following(story: Story, first: View, second: View) -> None:
+def following(stories: Sequence[Story], live: View, kept: View) -> None:
     """Print the commands to try next; without a person the stack ends first, so they begin with starting it."""
-    story.say("\nNext:")
-    if story.alone:
-        story.say(f"  {story.command('up')}    (in another terminal)")
-    for line in ("status", f"show {first['alias']} --evidence", f"show {second['alias']}"):
-        story.say(f"  {story.command(line)}")
-    story.say(f"  change something in {story.at.working}, commit it, and git push origin HEAD:main")
+    first, last = stories[0], stories[-1]
+    first.say("\nNext:")
+    if first.alone:
+        first.say(f"  {first.command('up')}    (in another terminal)")
+    for line in ("status", f"show {live['alias']} --evidence", f"show {kept['alias']}"):
+        first.say(f"  {first.command(line)}")
+    if len(stories) > 1:
+        first.say(f"  {last.command(f'data put {last.at.project} {months.coming(last.at)[-1]}')}")
+    first.say(f"  change something in {first.at.working}, commit it, and git push origin HEAD:main")
 
 
 def stay() -> None:
@@ -79,11 +103,12 @@ def stay() -> None:
 
 
 def main() -> int:
-    """Read the arguments and run; 0 only if the first push is live and the second was kept."""
+    """Read the arguments and run; 0 only if every release ended as it should."""
     parser = argparse.ArgumentParser(prog="python -m tools.demo", description=__doc__)
     parser.add_argument("--state", type=Path, default=Path(".demo"), help="the state folder, made anew")
     parser.add_argument("--project", type=Path, help="a git repository or a plain folder with a signalbox.toml")
     parser.add_argument("--data", type=Path, help="the folder with its data")
+    parser.add_argument("--full", action="store_true", help="every flight, not a tenth of them")
     parser.add_argument("--yes", action="store_true", help="answer for the approver and take the stack down")
     console = Console(highlight=False)
     # Told to end, the demo takes its stack down as after Ctrl-C.

@@ -18,11 +18,30 @@ from tools.local.keys import make_secret
 from tools.local.processes import is_alive
 
 HOUSE = Path(__file__).resolve().parents[2]
-EXAMPLE = HOUSE / "examples" / "diabetes"
+EXAMPLES = HOUSE / "examples"
 APPROVER = "ana@example.org"
 SECRET = "WEBHOOK"
 # Environments and unpacked dependencies are named by their content, so an earlier run's are as good as new ones.
 KEPT = ("envs", "layers")
+
+
+@dataclass(frozen=True)
+class Given:
+    """A project for a demo: where it is, its data unless it makes them itself, and the operator's holdout for it."""
+
+    source: Path
+    data: Path | None = None
+    making: tuple[str, ...] = ()
+    holdout: str = '{ by = "hash", fraction = 0.2 }'
+
+
+PATIENTS = Given(EXAMPLES / "diabetes")
+
+
+def months(full: bool) -> Given:
+    """Return the project whose data come month by month; a tenth of the flights unless all are wanted."""
+    making = () if full else ("--sample", "0.1")
+    return Given(EXAMPLES / "flight-delays", making=making, holdout='{ by = "newest" }')
 
 
 class Trouble(Exception):
@@ -69,23 +88,29 @@ def git(*arguments: str, at: Path) -> str:
     return f"{ran.stdout}{ran.stderr}".strip()
 
 
-def prepare(state: Path, project: Path | None, data: Path | None) -> Place:
-    """Make the place anew and return it; `Trouble` when something given is no use."""
-    source = project or EXAMPLE
-    if not (source / "signalbox.toml").is_file():
-        raise Trouble(f"{source} has no signalbox.toml: README.md shows one in ten lines.")
-    if project and not data:
-        raise Trouble("Say where the project's data is: make demo PROJECT=dir DATA=dir")
-    name = slug(source.resolve().name)
+def prepare(state: Path, *given: Given) -> list[Place]:
+    """Make the place of each project anew and return them; `Trouble` when something given is no use."""
+    for one in given:
+        if not (one.source / "signalbox.toml").is_file():
+            raise Trouble(f"{one.source} has no signalbox.toml: README.md shows one in ten lines.")
+        if not one.data and not (one.source / "make_data.py").is_file():
+            raise Trouble("Say where the project's data is: make demo PROJECT=dir DATA=dir")
     clear(state)
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    upload = data or made_data(state)
+    places = [_prepared(state, one) for one in given]
+    entries = [entry(place, one) for place, one in zip(places, given, strict=True)]
+    places[0].projects_file.write_text(f"{HEADING}\n" + "\n".join(entries))
+    return places
+
+
+def _prepared(state: Path, given: Given) -> Place:
+    name = slug(given.source.resolve().name)
+    upload = given.data or made_data(given, state / "upload" / name)
     working = state / "checkout" / name
-    check_out(source, working, repository(state, name))
+    check_out(given.source, working, repository(state, name))
     place = Place(state, name, working, upload, own_settings(working))
     if not place.files:
         raise Trouble(f"{upload} has no files: put the project's data there.")
-    place.projects_file.write_text(projects_toml(state, name))
     return place
 
 
@@ -130,11 +155,11 @@ def clear(state: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def made_data(state: Path) -> Path:
-    """Let the example make its data, and return the folder."""
-    upload = state / "upload"
-    upload.mkdir(exist_ok=True)
-    subprocess.run([sys.executable, str(EXAMPLE / "make_data.py"), str(upload)], check=True, capture_output=True)
+def made_data(given: Given, upload: Path) -> Path:
+    """Let an example make its data, and return the folder."""
+    upload.mkdir(parents=True)
+    making = [sys.executable, str(given.source / "make_data.py"), str(upload), *given.making]
+    subprocess.run(making, check=True, capture_output=True)
     return upload
 
 
@@ -199,15 +224,21 @@ def push(working: Path) -> str:
     return " ".join(line.removeprefix("remote:").strip() for line in told.splitlines() if line.startswith("remote:"))
 
 
-def projects_toml(state: Path, name: str) -> str:
-    """Return what the operator writes about the project; nothing here can be changed by a push."""
-    url = (state / "git" / f"{name}.git").resolve().as_uri()
-    return f"""# What decides about production stands here, never in the repository that asks for promotion.
-[projects.{name}]
+HEADING = "# What decides about production stands here, never in the repository that asks for promotion."
+
+
+def entry(place: Place, given: Given) -> str:
+    """Return what the operator writes about a project; nothing here can be changed by a push.
+
+    Whoever watches a demo waits for no quiet time and no cool-down.
+    """
+    url = (place.state / "git" / f"{place.project}.git").resolve().as_uri()
+    return f"""[projects.{place.project}]
 repository = "{url}"
 branch = "main"
 secrets = ["{SECRET}"]
 approvers = ["{APPROVER}"]
-data = {{ container = "{name}" }}
-holdout = {{ by = "hash", fraction = 0.2 }}
+data = {{ container = "{place.project}", quiet_seconds = 0 }}
+holdout = {given.holdout}
+governor = {{ cooldown_minutes = 0, per_hour = 60, per_day = 240 }}
 """

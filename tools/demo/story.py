@@ -3,6 +3,7 @@
 import re
 import shlex
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
@@ -10,7 +11,7 @@ from rich.console import Console
 
 from tools.cli import mail, rows
 from tools.cli.reach import Reach, command, find_state, release_path
-from tools.demo import answer, place
+from tools.demo import answer, place, predict
 from tools.demo.place import Place, Trouble
 from tools.demo.watch import View, Watch
 
@@ -37,11 +38,11 @@ class Story:
         found = find_state(None).resolve() == self.at.state.resolve()
         return f"{command()} {line}" if found else f"{command()} {line} --state {shlex.quote(str(self.at.state))}"
 
-    def bring_data(self) -> None:
-        """Upload the data and wait until the app was told of every file."""
-        files = self.at.files
+    def bring_data(self, only: Sequence[Path] | None = None) -> None:
+        """Upload the data, or only these files of it, and wait until the app was told of every file."""
+        files = self.at.files if only is None else only
         for file in files:
-            self.stack.put(self.at.project, file.relative_to(self.at.upload).as_posix(), file)
+            self.put(file)
         until = time.monotonic() + 60
         while (missing := {*map(self.subject, files)} - self.heard()) and time.monotonic() < until:
             time.sleep(0.1)
@@ -49,6 +50,10 @@ class Story:
             raise Trouble(
                 f"The app was not told of {len(missing)} of {len(files)} files within 60 s: {command()} doctor"
             )
+
+    def put(self, file: Path) -> None:
+        """Upload one file, as any blob client would."""
+        self.stack.put(self.at.project, file.relative_to(self.at.upload).as_posix(), file)
 
     def subject(self, file: Path) -> str:
         """Return what BlobCreated calls a file of the upload."""
@@ -65,18 +70,35 @@ class Story:
         """Push a commit and return the release it opened."""
         said = place.push(self.at.working)
         self.say(f'\n  pushed   {commit[:7]}  "{message}"            {said}\n')
-        return Watch(self.stack, self.console).opened(self.at.project, commit)
+        return self.watch().opened(self.at.project, lambda view: view["commit"] == commit, f"the commit {commit[:7]}")
 
-    def to_production(self, opened: View) -> View:
-        """Follow the first release to the end, with its approval on the way."""
-        watch = Watch(self.stack, self.console)
-        release = opened["release"]
+    def arrival(self, file: Path) -> View:
+        """Upload one more file and return the release it opened; nobody pushes anything."""
+        known = {view["release"] for view in self.stack.get("releases", project=self.at.project)["releases"]}
+        self.put(file)
+        opened = self.watch().opened(self.at.project, lambda view: view["release"] not in known, file.name)
+        size, told = predict.rows_in(file), f"BlobCreated -> release {opened['alias']} #{opened['number']}"
+        self.say(f"\n  arrived  {file.name}  {'' if size is None else f'{size:,} rows'}            {told}\n")
+        return opened
+
+    def watch(self) -> Watch:
+        """Return what shows one release."""
+        return Watch(self.stack, self.console)
+
+    def through(self, opened: View) -> View:
+        """Follow a release to its end, with its approval on the way."""
+        watch, release = self.watch(), opened["release"]
         view = watch.follow(release, until=lambda view: asks(view) and bool(mail.questions(self.at.state, release)))
         if asks(view):
             self.decide(view)
             view = watch.follow(release, until=lambda view: False)
+        return view
+
+    def to_production(self, opened: View) -> View:
+        """Follow the first release to production."""
+        view = self.through(opened)
         if view["state"] != "live":
-            watch.explain(view)
+            self.watch().explain(view)
             raise Trouble(f"The first push did not reach production: it ended as {view['state']}.")
         return view
 
@@ -93,7 +115,7 @@ class Story:
         """Push a change that does not make the model better; return the release as it ended."""
         message = worse(self.at)
         opened = self.release(place.commit(self.at.working, message), message)
-        watch = Watch(self.stack, self.console)
+        watch = self.watch()
         view = watch.follow(opened["release"], until=asks)
         if view["state"] != "kept":
             watch.explain(view)
@@ -102,7 +124,7 @@ class Story:
         return view
 
     def closing(self, view: View) -> None:
-        """Show what the first release left: its timeline, its digests, and what to try next."""
+        """Show what a release left: its timeline, its digests, and where it answers."""
         whole = self.command(f"show {view['alias']} --timeline")
         self.say(f"\nHow {view['alias']} got there, in outcomes (every fact: {whole}):\n")
         for one in self.stack.get(release_path(view["release"], "/timeline"))["timeline"]:

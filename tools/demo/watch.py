@@ -28,15 +28,15 @@ class Watch:
         self._shown: set[tuple[str, str]] = set()
         self._first = 0
 
-    def opened(self, project: str, commit: str, seconds: float = 30.0) -> View:
-        """Wait for the release of a commit and return it."""
+    def opened(self, project: str, fits: Callable[[View], bool], what: str, seconds: float = 60.0) -> View:
+        """Wait for a release of the project that fits and return it; `what` is what should have opened it."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             for view in self._stack.get("releases", project=project)["releases"]:
-                if view["commit"] == commit:
+                if fits(view):
                     return dict(view)
             time.sleep(LOOK_EVERY)
-        raise Trouble(f"No release was opened for the commit {commit[:7]} within {seconds:g} s.")
+        raise Trouble(f"No release was opened for {what} within {seconds:g} s.")
 
     def follow(self, release: str, until: Callable[[View], bool]) -> View:
         """Show the release until it has ended or `until` says so, and return it as it then is."""

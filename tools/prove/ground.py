@@ -10,7 +10,7 @@ from rich.console import Console
 
 from tools.cli.reach import Reach, Refused, Unreachable, reach, release_path
 from tools.demo import answer, place
-from tools.demo.place import Place
+from tools.demo.place import Given
 from tools.demo.story import Story
 from tools.demo.watch import View
 from tools.local.stack import Stack
@@ -26,14 +26,14 @@ STILL = 3.0
 class Ground:
     """A demo's place below `root`; environments and unpacked layers are shared by all proofs there."""
 
-    def __init__(self, root: Path, name: str, telling: Telling) -> None:
+    def __init__(self, root: Path, name: str, telling: Telling, given: Given = place.PATIENTS) -> None:
         state = root / name
         for kept in place.KEPT:
             (root / "shared" / kept).mkdir(parents=True, exist_ok=True)
         self._empty(state)
         for kept in place.KEPT:
             (state / kept).symlink_to((root / "shared" / kept).resolve(), target_is_directory=True)
-        self.at: Place = place.prepare(state, None, None)
+        (self.at,) = place.prepare(state, given)
         self.state = state.resolve()
         self.telling = telling
         self.stack: Stack | None = None
