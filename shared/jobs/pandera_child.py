@@ -1,11 +1,15 @@
 """A child of the check job: validates a frame with the project's pandera schema.
 
-argv: the schema's file (within the working directory), its name, the pickled frame, where to write the answer:
-{"failures": [{"column", "check", "count", "sample", "row"}], "columns": {name: {"type", "nullable"}}}.
+argv: the schema's file (within the working directory), its name, the pickled frame, a JSON file with the files that
+the frame's rows came from, in order, [[name, rows], ...], and where to write the answer:
+{"failures": [{"column", "check", "count", "sample", "row", "files"}], "columns": {name: {"type", "nullable"}}}.
+`row` is the first such row, counted from 1 within the first of the `files` that hold some.
 What the project's code raises is left to Python, which prints it: the job reads the traceback.
 """
 
+import bisect
 import importlib.util
+import itertools
 import json
 import os
 import sys
@@ -26,27 +30,43 @@ def load(file: str, name: str) -> Any:
     return schema.to_schema() if hasattr(schema, "to_schema") else schema
 
 
-def failures_of(cases: Any) -> list[dict[str, Any]]:
-    """Fold pandera's frame of failure cases into one row a column and check, most rows first."""
-    groups: dict[tuple[str, str], dict[str, Any]] = {}
-    for case in cases.to_dict("records"):
-        # A missing column is a failure of the whole frame: its name stands in the case.
-        whole = case.get("schema_context") == "DataFrameSchema"
-        column = str(case["failure_case"] if whole and case["check"] == "column_in_dataframe" else case["column"])
-        key = (column, str(case["check"]))
-        row = case.get("index")
-        known = groups.setdefault(
-            key,
-            {
-                "column": column,
-                "check": key[1],
-                "count": 0,
-                "sample": repr(case["failure_case"])[:80],
-                "row": None if row is None or row != row else int(row) + 1,
-            },
-        )
-        known["count"] += 1
-    return sorted(groups.values(), key=lambda group: -group["count"])
+def failures_of(cases: Any, files: list[tuple[str, int]]) -> list[dict[str, Any]]:
+    """Fold pandera's frame of failure cases into one a column and check, most rows first."""
+    import pandas as pd
+
+    cases = cases.assign(check=cases["check"].astype(str), row=pd.to_numeric(cases["index"], errors="coerce"))
+    whole = cases["schema_context"] == "DataFrameSchema"
+    named = whole & cases["check"].isin(["column_in_dataframe", "column_in_schema"])
+    # The column of a missing or a surplus one is in its case; a check of whole rows fails once in every column.
+    cases["column"] = cases["column"].where(~whole, "").where(~named, cases["failure_case"]).astype(str)
+    cases = cases.drop_duplicates(["column", "check", "row"]).loc[lambda rest: ~_follows(rest)]
+    groups = cases.groupby(["column", "check"], sort=False, dropna=False)
+    found = [_folded(column, check, group, files) for (column, check), group in groups]
+    return sorted(found, key=lambda group: -group["count"])
+
+
+def _follows(cases: Any) -> Any:
+    """Mark what only follows from a value of another type: pandera says that several times, and runs into it."""
+    is_typed = cases["check"].str.startswith("coerce_dtype")
+    typed = set(cases["column"][is_typed])
+    ran_into = cases["row"].isna() & cases["failure_case"].astype(str).str.match(r"\w+(Error|Exception)\(")
+    return ~is_typed & (cases["column"].isin(typed) | (ran_into & bool(typed)))
+
+
+def _folded(column: str, check: str, group: Any, files: list[tuple[str, int]]) -> dict[str, Any]:
+    group = group.sort_values("row", kind="stable")
+    case = group["failure_case"].iloc[0]
+    sample = repr(case.item() if hasattr(case, "item") else case)[:80] if column else ""
+    told = {"column": column, "check": check, "count": len(group), "sample": sample, "row": None, "files": []}
+    if group["row"].isna().any():
+        return told
+    ends = list(itertools.accumulate(rows for _, rows in files))
+    of_rows = [bisect.bisect_right(ends, row) for row in group["row"]]
+    before = ends[of_rows[0]] - files[of_rows[0]][1]
+    return told | {
+        "row": int(group["row"].iloc[0]) - before + 1,
+        "files": [files[at][0] for at in dict.fromkeys(of_rows)],
+    }
 
 
 def columns_of(schema: Any) -> dict[str, dict[str, Any]]:
@@ -67,7 +87,7 @@ def type_of(dtype: str) -> str | None:
     return "string" if lowered.startswith(("str", "object", "category")) else None
 
 
-def main(file: str, name: str, data: str, answer: str) -> None:
+def main(file: str, name: str, data: str, origin: str, answer: str) -> None:
     """Validate and write the answer."""
     import pandas as pd
     from pandera.errors import SchemaError, SchemaErrors
@@ -78,9 +98,9 @@ def main(file: str, name: str, data: str, answer: str) -> None:
     try:
         schema.validate(frame, lazy=True)
     except SchemaErrors as broken:
-        failures = failures_of(broken.failure_cases)
+        failures = failures_of(broken.failure_cases, json.loads(Path(origin).read_text(encoding="utf-8")))
     except SchemaError as broken:
-        failures = [{"column": "", "check": str(broken)[:200], "count": 1, "sample": "", "row": None}]
+        failures = [{"column": "", "check": str(broken)[:200], "count": 1, "sample": "", "row": None, "files": []}]
     told = {"failures": failures, "columns": columns_of(schema)}
     Path(answer).write_text(json.dumps(told), encoding="utf-8")
 

@@ -1,5 +1,6 @@
 """What the columns of the data hold, and the input schema that follows from it."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -10,6 +11,7 @@ from .outcome import JobFailed
 from .tables import Table
 
 NUMERIC = ("integer", "number")
+SAID = {"boolean": "true and false", "integer": "numbers", "number": "numbers", "string": "text"}
 
 
 def kind_of(values: pd.Series) -> str:
@@ -46,7 +48,7 @@ def _kind_of_value(value: object) -> str:
 def combine(tables: Sequence[Table]) -> pd.DataFrame:
     """Put the tables into one frame, rows in the order of the files.
 
-    Raises `JobFailed` naming the file that has other columns than the first, or another kind of value in one.
+    Raises `JobFailed` naming the file that has other columns than most, or another kind of value in one.
     """
     first = tables[0]
     for table in tables:
@@ -55,26 +57,59 @@ def combine(tables: Sequence[Table]) -> pd.DataFrame:
             raise JobFailed(
                 f'{table.name} has the column "{repeated[0]}" more than once', "Put it again with one name a column"
             )
-        _same_columns(first, table)
+    _same_columns(tables)
+    for name in first.columns:
+        _same_kind(tables, name)
     frames = [table.frame[list(first.columns)] for table in tables if len(table.frame)]
     return pd.concat(frames, ignore_index=True) if frames else first.frame
 
 
-def _same_columns(first: Table, other: Table) -> None:
-    missing = [name for name in first.columns if name not in other.columns]
-    new = [name for name in other.columns if name not in first.columns]
-    again = f"Put {other.name} again with the columns of {first.name}"
-    if missing or new:
-        parts = [f'no column "{name}"' for name in missing[:3]] + [f'a column "{name}" of its own' for name in new[:3]]
-        raise JobFailed(f"{other.name} disagrees with {first.name}: it has {', '.join(parts)}", again)
-    for name in first.columns:
-        kinds = {kind_of(first.frame[name]), kind_of(other.frame[name])} - {"empty"}
-        if len(kinds) > 1 and not kinds <= set(NUMERIC):
+def place_of(tables: Sequence[Table], row: int) -> str:
+    """Say where a row of the combined frame, counted from 0, stands: `row 4 of 2013-05.csv`."""
+    for table in tables:
+        if row < len(table.frame):
+            return f"row {row + 1} of {table.name}"
+        row -= len(table.frame)
+    raise IndexError(row)
+
+
+def _same_columns(tables: Sequence[Table]) -> None:
+    """Refuse the file that has other columns than most files have; of two, it is the later one."""
+    sets = [frozenset(table.columns) for table in tables]
+    usual = tables[sets.index(Counter(sets).most_common(1)[0][0])]
+    for table in tables:
+        missing = [name for name in usual.columns if name not in table.columns]
+        new = [name for name in table.columns if name not in usual.columns]
+        if missing or new:
+            parts = [f'no column "{name}"' for name in missing[:3]]
+            parts += [f'a column "{name}" of its own' for name in new[:3]]
             raise JobFailed(
-                f'{other.name} disagrees with {first.name}: column "{name}" holds'
-                f" {kind_of(other.frame[name])} there and {kind_of(first.frame[name])} in {first.name}",
-                again,
+                f"{table.name} disagrees with {usual.name}: it has {', '.join(parts)}",
+                f"Put {table.name} again with the columns of {usual.name}",
             )
+
+
+def _same_kind(tables: Sequence[Table], name: str) -> None:
+    """Refuse the file that has another kind of value in a column than most files have."""
+    kinds = {table.name: kind_of(table.frame[name]) for table in tables}
+    families = {file: "number" if kind in NUMERIC else kind for file, kind in kinds.items() if kind != "empty"}
+    if len(set(families.values())) < 2:
+        return
+    usual = Counter(families.values()).most_common(1)[0][0]
+    like = next(file for file, family in families.items() if family == usual)
+    odd = next(table for table in tables if families.get(table.name, usual) != usual)
+    raise JobFailed(
+        f'{odd.name} disagrees with {like}: column "{name}" holds {SAID.get(kinds[odd.name], kinds[odd.name])} there'
+        f"{_for_example(odd.frame[name], usual)} and {SAID.get(kinds[like], kinds[like])} in {like}",
+        f"Put {odd.name} again with the columns of {like}",
+    )
+
+
+def _for_example(values: pd.Series, usual: str) -> str:
+    """Name the first word among what should be numbers."""
+    present = values.dropna()
+    words = present[pd.to_numeric(present, errors="coerce").isna()] if usual == "number" else present.head(0)
+    return f' ("{str(words.iloc[0])[:40]}" in row {words.index[0] + 1})' if len(words) else ""
 
 
 def target_of(frame: pd.DataFrame, settings: Mapping[str, Any]) -> str:

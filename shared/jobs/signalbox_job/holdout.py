@@ -38,6 +38,11 @@ def holdout_rows(tables: Sequence[Table], frame: pd.DataFrame, job: Job) -> np.n
         rows = np.array([_share(row) < fraction for row in _canonical_rows(frame)], dtype=bool)
     elif by == "newest":
         newest = len(tables[-1].frame)
+        if not newest:
+            raise JobFailed(
+                f"{tables[-1].name} has no rows, and the newest file is the holdout",
+                f"Put {tables[-1].name} again with its rows",
+            )
         rows = np.arange(len(frame)) >= len(frame) - newest
     else:
         raise JobFailed(f'The holdout rule "{by}" is unknown', 'Known rules: {by = "hash"} and {by = "newest"}')
@@ -50,15 +55,21 @@ def frozen_holdout(job: Job) -> Holdout:
     tables = read_tables(job)
     frame = combine(tables)
     target = target_of(frame, job.settings)
-    held = frame[holdout_rows(tables, frame, job)]
+    held = judging_rows(frame, holdout_rows(tables, frame, job), target)
+    remove_data(job)
+    order = tuple(str(name) for name in frame.columns if name != target)
+    return Holdout(held[list(order)], held[target], order)
+
+
+def judging_rows(frame: pd.DataFrame, rows: np.ndarray, target: str) -> pd.DataFrame:
+    """Return the rows marked True whose target is known; raise `JobFailed` when it is known in none."""
+    held = frame[rows]
     held = held[held[target].notna()].reset_index(drop=True)
     if held.empty:
         raise JobFailed(
             f'No row of the holdout has a value in "{target}"', "Put data whose target is known, then release again"
         )
-    remove_data(job)
-    order = tuple(str(name) for name in frame.columns if name != target)
-    return Holdout(held[list(order)], held[target], order)
+    return held
 
 
 def remove_data(job: Job) -> None:

@@ -125,8 +125,58 @@ def test_rows_that_break_the_schema_are_counted_by_column_and_check(tiny, make_r
     reason = refused(tiny, schema="schema.py:Rows").reason
     assert "The data breaks the schema schema.py:Rows" in reason
     below = [row["a"] for row in make_rows(80) if row["a"] < 0]
-    assert f'column "a" breaks greater_than_or_equal_to(0) in {len(below)} rows, such as {below[0]} in row ' in reason
+    assert (
+        f'column "a" breaks greater_than_or_equal_to(0) in {len(below)} rows of rows.csv, such as {below[0]} in row '
+        in reason
+    )
     assert "column \"b\" breaks dtype('int64'): 'float64'" in reason
+
+
+MONTHS = """\
+import pandera.pandas as pa
+schema = pa.DataFrameSchema(
+    {"a": pa.Column(float, pa.Check.in_range(-5, 5), coerce=True)},
+    checks=pa.Check(lambda rows: rows["b"] <= 50, name="b_at_most_50"),
+)
+"""
+
+
+def test_the_file_and_its_row_that_break_the_schema_are_named_with_what_to_do(tiny, make_rows):
+    tiny.write("schema.py", MONTHS)
+    tiny.rows("2024-01.csv", [*make_rows(20), {"a": 40.0, "b": 1.0, "y": 1.0}, {"a": 41.0, "b": 1.0, "y": 1.0}])
+    tiny.rows("2024-02.csv", [*make_rows(2), {"a": 1.0, "b": 60.0, "y": 1.0}])
+    tiny.rows("2024-03.csv", [*make_rows(1), {"a": 1.0, "b": 61.0, "y": 1.0}])
+    (tiny.data / "rows.csv").unlink()
+    no = refused(tiny, schema="schema.py:schema", holdout={"by": "newest"})
+    assert 'column "a" breaks in_range(-5, 5) in 2 rows of 2024-01.csv, such as 40.0 in row 21' in no.reason
+    assert "b_at_most_50 is broken in 2 rows of 2 files, such as row 3 of 2024-02.csv" in no.reason
+    names = "(2024-01.csv, 2024-02.csv, 2024-03.csv)"
+    assert no.advice == f"Put corrected data under the same name {names}, or change the schema and push"
+
+
+def test_a_value_of_another_type_is_told_once(tiny, make_rows):
+    tiny.write("schema.py", MONTHS)
+    tiny.rows("rows.csv", [row | {"a": "warm" if at == 6 else row["a"]} for at, row in enumerate(make_rows(30))])
+    reason = refused(tiny, schema="schema.py:schema").reason
+    told = "column \"a\" breaks coerce_dtype('float64') in 1 row of rows.csv, such as 'warm' in row 7"
+    assert reason == f"The data breaks the schema schema.py:schema: {told}"
+
+
+def test_a_newest_file_with_a_header_only_is_named(tiny, make_rows):
+    (tiny.data / "then.csv").write_text("a,b,y\n")
+    no = refused(tiny, holdout={"by": "newest"})
+    assert no.reason == "then.csv has no rows, and the newest file is the holdout"
+    assert no.advice == "Put then.csv again with its rows"
+    assert "then.csv has no rows" in check(tiny.job())["notes"]
+
+
+def test_a_holdout_that_nothing_can_be_judged_on_fails_before_training(tiny, make_rows):
+    tiny.rows("then.csv", [row | {"y": None} for row in make_rows(9)])
+    assert refused(tiny, holdout={"by": "newest"}).reason == 'No row of the holdout has a value in "y"'
+    tiny.rows("rows.csv", [row | {"y": at % 2} for at, row in enumerate(make_rows(30))])
+    tiny.rows("then.csv", [row | {"y": 1} for row in make_rows(9)])
+    no = refused(tiny, holdout={"by": "newest"}, metric="roc_auc")
+    assert no.reason == "The holdout has 1 classes (1) and roc_auc needs two"
 
 
 def test_a_column_that_the_schema_wants_and_the_data_lacks_is_named(tiny):
@@ -166,7 +216,7 @@ def test_an_infinite_number_is_named_with_its_row(tiny, make_rows, value):
     rows = make_rows(40)
     rows[7]["b"] = value
     tiny.rows("rows.csv", rows)
-    assert refused(tiny).reason == f'Column "b" holds {value} in 1 of 40 rows, first in row 8'
+    assert refused(tiny).reason == f'Column "b" holds {value} in 1 of 40 rows, first in row 8 of rows.csv'
 
 
 def test_a_word_among_numbers_is_worth_a_note(tiny, make_rows):
@@ -174,7 +224,7 @@ def test_a_word_among_numbers_is_worth_a_note(tiny, make_rows):
     rows[3]["a"] = "n/a?"
     tiny.rows("rows.csv", rows)
     assert (
-        'column "a" is text because of 1 of 40 values, such as "n/a?" in row 4: the others are numbers'
+        'column "a" is text because of 1 of 40 values, such as "n/a?" in row 4 of rows.csv: the others are numbers'
         in check(tiny.job())["notes"]
     )
 

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from signalbox_job.columns import combine, input_schema, kind_of, plain_rows
+from signalbox_job.columns import combine, input_schema, kind_of, place_of, plain_rows
 from signalbox_job.outcome import JobFailed
 from signalbox_job.tables import read_table, read_tables
 
@@ -97,7 +97,10 @@ def test_a_file_that_cannot_be_read_is_named_with_the_reason(tmp_path, name, con
     [
         ("a,b\n1,2\n", 'b.csv disagrees with a.csv: it has no column "y"'),
         ("a,b,y,z\n1,2,3,4\n", 'it has a column "z" of its own'),
-        ("a,b,y\n1,much,3\n", 'b.csv disagrees with a.csv: column "b" holds string there and number in a.csv'),
+        (
+            "a,b,y\n1,2,3\n1,much,3\n",
+            'b.csv disagrees with a.csv: column "b" holds text there ("much" in row 2) and numbers in a.csv',
+        ),
         ("a,b,y,a\n1,2,3,4\n", 'b.csv has the column "a" more than once'),
     ],
 )
@@ -106,6 +109,34 @@ def test_the_file_that_disagrees_is_named(tiny, make_rows, other, told):
     tiny.rows("a.csv", make_rows(5))
     (tiny.data / "b.csv").write_text(other)
     assert told in refusal(combine, read_tables(tiny.job()))
+
+
+@pytest.mark.parametrize(
+    ("broken", "told"),
+    [
+        ("a,y\n1,3\n", 'it has no column "b"'),
+        ("a,b,y\nmany,2,3\n", 'column "a" holds text there ("many" in row 1) and numbers in b.csv'),
+    ],
+)
+def test_the_first_file_is_named_when_the_others_agree_without_it(tiny, make_rows, broken, told):
+    (tiny.data / "rows.csv").write_text(broken)
+    (tiny.data / "rows.csv").rename(tiny.data / "a.csv")
+    for name in ("b.csv", "c.csv"):
+        tiny.rows(name, make_rows(5))
+    with pytest.raises(JobFailed) as no:
+        combine(read_tables(tiny.job()))
+    assert no.value.reason == f"a.csv disagrees with b.csv: {told}"
+    assert no.value.advice == "Put a.csv again with the columns of b.csv"
+
+
+def test_a_row_of_the_whole_is_found_in_its_file(tiny, make_rows):
+    tiny.rows("a.csv", make_rows(4))
+    (tiny.data / "b.csv").write_text("a,b,y\n")
+    tiny.rows("c.csv", make_rows(3))
+    (tiny.data / "rows.csv").unlink()
+    tables = read_tables(tiny.job())
+    places = [place_of(tables, row) for row in range(7)]
+    assert places == [*(f"row {at} of a.csv" for at in (1, 2, 3, 4)), *(f"row {at} of c.csv" for at in (1, 2, 3))]
 
 
 def test_files_with_their_columns_in_another_order_agree(tiny):
