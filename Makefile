@@ -25,7 +25,7 @@ demo: .venv/ready ## a git push to an approved model in production; YES=1 answer
 	@$(PY) -m tools.demo --state $(STATE) $(if $(YES),--yes) $(if $(FULL),--full) \
 	  $(if $(PROJECT),--project '$(PROJECT)') $(if $(DATA),--data '$(DATA)')
 
-prove: .venv/ready ## what the line promises, shown on the real stack and counted in its stores; PROOFS="image events storm crash refusals"
+prove: .venv/ready ## what the line promises, shown on the real stack and counted in its stores; PROOFS="image events storm crash refusals feeds"
 	@$(PY) -m tools.prove $(PROOFS)
 
 unit: .venv/ready ## the tests that start no stack; shared/release and shared/sources must be covered wholly

@@ -19,8 +19,9 @@ threads = None
 def init() -> None:
     """Load the model from the folder the platform names."""
     global model, threads
-    threads = ThreadpoolController()
     model = joblib.load(Path(os.environ["AZUREML_MODEL_DIR"]) / "model.joblib")
+    # It knows the libraries that are loaded, and the model has just loaded its own.
+    threads = ThreadpoolController()
 
 
 def run(raw_data: str) -> list[float]:

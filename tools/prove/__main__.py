@@ -16,7 +16,7 @@ from tools.demo.place import Trouble
 from tools.local.stack import NotStarted
 from tools.prove.telling import Telling, Unproven
 
-PROOFS = ("image", "events", "storm", "crash", "refusals")
+PROOFS = ("image", "events", "storm", "crash", "refusals", "feeds")
 ENDINGS = (
     Unproven,
     Trouble,

@@ -192,7 +192,7 @@ class Ground:
         raise Unproven(f"{what} did not happen within {seconds:g} s")
 
 
-ENDS = {"live", "kept", "failed", "rejected", "expired", "superseded", "cancelled", "stale", "parked"}
+ENDS = {"live", "kept", "failed", "rejected", "expired", "superseded", "cancelled", "stale", "parked", "unchanged"}
 
 
 def port(url: str) -> int:
