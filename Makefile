@@ -1,7 +1,7 @@
 # Every target prepares what it needs: `make demo` and `make test` work on a fresh machine with python3, git and make.
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help setup demo prove unit test check up bench lock clean
+.PHONY: help setup demo prove crash storm unit test check up bench lock clean
 
 # Children start in 3 s with compiled bytecode and in 14 s without.
 unexport PYTHONDONTWRITEBYTECODE
@@ -27,6 +27,12 @@ demo: .venv/ready ## a git push to an approved model in production; YES=1 answer
 
 prove: .venv/ready ## what the line promises, shown on the real stack and counted in its stores; PROOFS="image events storm crash refusals feeds"
 	@$(PY) -m tools.prove $(PROOFS)
+
+crash: .venv/ready ## SIGKILL at 100 moments drawn by a seed, ten minutes; SEED=7 MOMENTS=100
+	@$(PY) -m tools.prove crash --seed $(or $(SEED),7) --moments $(or $(MOMENTS),100)
+
+storm: .venv/ready ## copies of a push, new data and answers of approvers by the hundred within a minute
+	@$(PY) -m tools.prove storm
 
 unit: .venv/ready ## the tests that start no stack; shared/release and shared/sources must be covered wholly
 	$(PY) -m coverage run --rcfile=tests/coverage.ini -m pytest --junitxml=.reports/pure.xml $(PURE)
