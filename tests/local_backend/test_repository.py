@@ -206,6 +206,31 @@ def test_only_what_is_new_is_fetched_again(git: GitRepository, origin: Origin, s
     assert packs == [3, 4]
 
 
+def mirror_of(tmp_path: Path) -> Path:
+    (found,) = (tmp_path / "state" / "repos").glob("*.git")
+    return found
+
+
+def test_a_fetch_that_was_killed_is_made_again(git: GitRepository, origin: Origin, tmp_path: Path) -> None:
+    first = origin.commit(FILES)
+    assert place(git, origin, first).on_branch
+    mirror = mirror_of(tmp_path)
+    # A fetch that is killed while it writes a ref leaves git's own lock, which nobody else takes away.
+    for name in (f"refs/heads/{BRANCH}.lock", "packed-refs.lock", "HEAD.lock"):
+        (mirror / name).touch()
+    second = origin.commit(FILES, first)
+    assert place(git, origin, second).tip == second
+
+
+def test_a_mirror_that_was_killed_while_it_was_made_is_made_again(
+    git: GitRepository, origin: Origin, tmp_path: Path
+) -> None:
+    first = origin.commit(FILES)
+    assert place(git, origin, first).on_branch
+    (mirror_of(tmp_path) / "config").unlink()
+    assert place(git, origin, first).tip == first
+
+
 def test_many_threads_fetch_into_one_mirror(git: GitRepository, origin: Origin) -> None:
     commits = [origin.commit(FILES)]
     for number in range(9):

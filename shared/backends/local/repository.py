@@ -6,6 +6,7 @@ Every configured repository has a bare mirror under `<state>/repos`; an event ne
 import asyncio
 import hashlib
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -114,6 +115,8 @@ class GitRepository:
         folder = self._folder / f"{hashlib.sha256(url.encode()).hexdigest()[:32]}.git"
         with locked(folder.with_suffix(".lock"), seconds=120.0):
             if not (folder / "config").is_file():
+                # What was killed while it made the mirror left a part of it, which is in the way of a whole one.
+                shutil.rmtree(folder, ignore_errors=True)
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
                 Repo.init_bare(str(folder)).close()
         repo = Repo(str(folder))
@@ -130,6 +133,7 @@ class GitRepository:
         client, path = self._client(url)
         with self._mirror(url) as repo:
             with locked(Path(repo.path).with_suffix(".lock"), seconds=120.0), asking(url):
+                _unlock(Path(repo.path))
                 tip = _fetch(client, path, repo, _head(branch))
             yield repo, tip
 
@@ -144,6 +148,12 @@ def _fetch(client: "GitClient", path: str, repo: "Repo", head: "Ref") -> str | N
         # The negotiation of the next fetch starts from refs: without one everything would come again.
         repo.refs[head] = tip
     return tip.decode() if tip else None
+
+
+def _unlock(mirror: Path) -> None:
+    """Take away git's own locks of a fetch that was killed: whoever fetches into the mirror holds our lock on it."""
+    for left in mirror.rglob("*.lock"):
+        left.unlink(missing_ok=True)
 
 
 def shown(url: str) -> str:
