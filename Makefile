@@ -52,8 +52,9 @@ check: .venv/ready .venv/check/ready ## lint, format, types, the house rules, ge
 up: .venv/ready ## the stack, until Ctrl-C; its state is kept in .signalbox
 	@$(PY) -m tools.cli up --state .signalbox
 
-bench: .venv/ready ## what importing the app costs
+bench: .venv/ready ## what importing the app costs, and how long a git host waits for its answer
 	$(PY) -m tools.bench.imports
+	$(PY) -m tools.bench.webhook
 
 lock: .venv/ready ## the three hashed locks, anew from what they serve
 	$(UV) pip compile -q --universal --generate-hashes --no-header pyproject.toml -o requirements.txt
