@@ -41,7 +41,7 @@ class Struck:
 def prove(root: Path, telling: Telling, seed: int = SEED, count: int = MOMENTS) -> None:
     """Bring release after release to production while everything around them is killed."""
     ground = Ground(root, "crash", telling)
-    plan = list(drawn(seed, count))
+    plan = drawn(seed, count)
     telling.say(f"{count} moments drawn by seed {seed}, on the way of {len(plan)} releases")
     struck: list[Struck] = []
     releases: list[str] = []

@@ -4,9 +4,9 @@ A point is looked for in the files of a running stack, from outside; see `sight`
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import chain
 from typing import Literal
 
 from tools.prove.sight import Target, Written
@@ -89,7 +89,8 @@ def _job(step: str, outcome: str, run: str = "") -> tuple[Point, ...]:
     return (
         Point("an attempt began", written("StepStarted", name=job)),
         Point("the job was submitted", written("Submitted", name=job)),
-        *(at_work,) * 3,
+        at_work,
+        at_work,
         Point("the job ended, nobody was told", untold, brace="topic", once=runs),
         Point("its end was heard", heard),
         Point("between append and queue message", unsent, WITH_HOST, brace="queue", once=runs),
@@ -116,7 +117,7 @@ def _service(environment: str) -> tuple[Point, ...]:
 
     return (
         Point("an attempt began", written("StepStarted", name=slot)),
-        *(Point("the service starts", starts, AT_WORK, delay=0.2),) * 3,
+        *(Point("the service starts", starts, AT_WORK, delay=0.2),) * 2,
         Point("its first answer was heard", written("Heard", subject=slot)),
     )
 
@@ -151,7 +152,7 @@ ON_THE_WAY: dict[str, tuple[Point, ...]] = {
     ),
     "package": (
         Point("an attempt began", written("StepStarted", step="package")),
-        *(Point("the image is built", _built, AT_WORK, delay=0.2),) * 3,
+        *(Point("the image is built", _built, AT_WORK, delay=0.2),) * 2,
         Point("the image was heard of", written("Heard", event="ImagePushed")),
         Point("Packaged was appended", written("Packaged")),
     ),
@@ -181,29 +182,42 @@ ON_THE_WAY: dict[str, tuple[Point, ...]] = {
         Point("it was closed", written("ReleaseClosed", Target.of_project, release="{release}")),
     ),
 }
-"""The points of each stretch of the way, in order; a point that stands here three times is drawn three times as often.
+"""The points of each stretch of the way, in order; a point that stands here twice is drawn twice as often.
 
 In one stretch of one release there is one kill: a second one there might wait for what the first made unnecessary.
 """
 
 FULL = len(ON_THE_WAY) - 1
+"""The most moments of one release: each leaves a stretch out at the least, another one each time."""
 
 
-def drawn(seed: int, count: int) -> Iterator[list[Moment]]:
-    """Yield the moments of each release, in the order of the way; the same seed draws the same."""
-    draw = random.Random(seed)
+class Draw:
+    """Draws points and parts so that all have their turn before any comes again."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+        self._left: dict[str, list[Point]] = {}
+        self._used: Counter[Part] = Counter()
+
+    def stretches(self, count: int) -> list[str]:
+        """Return so many stretches in the order of the way."""
+        drawn = self._random.sample(range(len(ON_THE_WAY)), count)
+        return [list(ON_THE_WAY)[index] for index in sorted(drawn)]
+
+    def moment(self, release: int, stretch: str) -> Moment:
+        """Return a moment of a stretch."""
+        if not self._left.get(stretch):
+            self._left[stretch] = self._random.sample(ON_THE_WAY[stretch], len(ON_THE_WAY[stretch]))
+        point = self._left[stretch].pop()
+        least = min(self._used[part] for part in point.parts)
+        part = self._random.choice([part for part in point.parts if self._used[part] == least])
+        self._used[part] += 1
+        return Moment(release, stretch, point, part, round(self._random.uniform(0.0, point.delay), 3))
+
+
+def drawn(seed: int, count: int) -> list[list[Moment]]:
+    """Return the moments of each release, in the order of the way; the same seed draws the same."""
+    draw = Draw(seed)
     releases = -(-count // FULL)
-    for number in range(releases):
-        most = count // releases + (number < count % releases)
-        stretches = sorted(draw.sample(range(len(ON_THE_WAY)), most))
-        yield [_moment(draw, number, list(ON_THE_WAY)[index]) for index in stretches]
-
-
-def _moment(draw: random.Random, release: int, stretch: str) -> Moment:
-    point = draw.choice(ON_THE_WAY[stretch])
-    return Moment(release, stretch, point, draw.choice(point.parts), round(draw.uniform(0.0, point.delay), 3))
-
-
-def everything(seed: int, count: int) -> list[Moment]:
-    """Return all moments of a seed as one list."""
-    return list(chain.from_iterable(drawn(seed, count)))
+    shares = [count // releases + (number < count % releases) for number in range(releases)]
+    return [[draw.moment(number, one) for one in draw.stretches(most)] for number, most in enumerate(shares)]
