@@ -1,6 +1,6 @@
-"""storm: the same push 20 times at once is one release; every event twice and newest first comes to the same end."""
+"""storm: a thousand copies of a push, a thousand blobs, 200 answers at once, and every event twice, newest first."""
 
-import threading
+import json
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -10,12 +10,15 @@ from pathlib import Path
 import httpx
 
 from shared.release import facts
+from tools.demo.place import APPROVER
 from tools.demo.watch import View
-from tools.prove import counts, stores, webhook
+from tools.prove import arrivals, counts, stores, votes, webhook
+from tools.prove.flood import Asking, flood, statuses, times
 from tools.prove.ground import Ground, asks
 from tools.prove.telling import Telling
 
-AT_ONCE = 20
+COPIES = 1000
+IN_FLIGHT = 50
 # Event Grid knows by subscription which function an event goes to; here all subscriptions of the line are taken away.
 FUNCTIONS = {
     "RunCompleted": "on_run_ended",
@@ -29,7 +32,14 @@ LINE = tuple(dict.fromkeys(function for function in FUNCTIONS.values() if functi
 
 
 def prove(root: Path, telling: Telling) -> None:
-    """One release, stormed by its push and driven to production by nothing but repeated, reversed events."""
+    """Storm two stacks: one of which only repeated, reversed events drive, and one with everything on."""
+    _repeats(root, telling)
+    telling.say()
+    _people_and_data(root, telling)
+
+
+def _repeats(root: Path, telling: Telling) -> None:
+    """Bring one release, stormed by its push, to production by nothing but repeated, reversed events."""
     ground = Ground(root, "storm", telling)
     try:
         telling.say(f"stack up with --no-patrol and without {', '.join(LINE)}")
@@ -47,32 +57,37 @@ def prove(root: Path, telling: Telling) -> None:
         ground.down()
 
 
-# --- the same push, many times at once
+def _people_and_data(root: Path, telling: Telling) -> None:
+    """Let four approvers contradict each other, and then data arrive, on a stack with everything on."""
+    ground = Ground(root, "storm-2", telling)
+    operator = ground.at.projects_file
+    operator.write_text(operator.read_text().replace(f'["{APPROVER}"]', json.dumps(votes.APPROVERS)))
+    try:
+        telling.say("a stack with everything on, its governor as it is by default")
+        ground.up()
+        ground.bring_data()
+        release = str(ground.push(ground.alpha(0.3))["release"])
+        votes.prove(ground, release)
+        arrivals.prove(ground)
+        counts.chained(ground)
+    finally:
+        ground.down()
+
+
+# --- the same push, a thousand times
 
 
 def _pushes(ground: Ground) -> str:
     commit = ground.alpha(0.3)
     body, headers = webhook.signed(ground.running, webhook.pushed_quietly(ground, commit))
-    answers: list[httpx.Response] = []
-    gate = threading.Barrier(AT_ONCE)
-
-    def send() -> None:
-        with httpx.Client(timeout=60, trust_env=False) as client:
-            gate.wait()
-            answers.append(client.post(f"{ground.running.host_url}/api/push", content=body, headers=headers))
-
     began = time.monotonic()
-    threads = [threading.Thread(target=send) for _ in range(AT_ONCE)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    told = flood([Asking(f"{ground.running.host_url}/api/push", body, headers)] * COPIES, IN_FLIGHT)
     seconds = time.monotonic() - began
-    statuses = Counter(answer.status_code for answer in answers)
-    named = Counter(one["release"] for answer in answers if answer.is_success for one in answer.json()["releases"])
-    ground.telling.say(f"the same signed push of {commit[:7]}, {AT_ONCE} times at once, answered in {seconds:.2f} s")
-    ground.telling.equal("answers by status", dict(statuses), {202: AT_ONCE})
-    ground.telling.claim("all name the same release", list(named.values()) == [AT_ONCE], dict(named))
+    named = Counter(one["release"] for answer in told if answer.status < 300 for one in answer.document["releases"])
+    ground.telling.say(f"the same signed push of {commit[:7]}, {COPIES} copies, {IN_FLIGHT} in flight: {times(told)}")
+    ground.telling.claim("all of them within a minute", seconds < 60.0, f"{seconds:.1f} s")
+    ground.telling.equal("answers by status", statuses(told), {202: COPIES})
+    ground.telling.claim("all name the same release", list(named.values()) == [COPIES], dict(named))
     ground.telling.equal("releases that exist", len(ground.releases()), 1)
     (release,) = named
     streams = stores.ledger(ground.state)
