@@ -31,8 +31,8 @@ prove: .venv/ready ## what the line promises, shown on the real stack and counte
 crash: .venv/ready ## SIGKILL at 100 moments drawn by a seed, ten minutes; SEED=7 MOMENTS=100
 	@$(PY) -m tools.prove crash --seed $(or $(SEED),7) --moments $(or $(MOMENTS),100)
 
-storm: .venv/ready ## copies of a push, new data and answers of approvers by the hundred within a minute
-	@$(PY) -m tools.prove storm
+storm: .venv/ready ## 1,000 copies of a push, 1,000 blobs, 200 answers of approvers at once; ten minutes, for a cool-down is five
+	@$(PY) -m tools.prove storm --waves 2
 
 unit: .venv/ready ## the tests that start no stack; shared/release and shared/sources must be covered wholly
 	$(PY) -m coverage run --rcfile=tests/coverage.ini -m pytest --junitxml=.reports/pure.xml $(PURE)

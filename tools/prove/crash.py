@@ -126,10 +126,11 @@ class Way:
             return False
         time.sleep(moment.delay)
         self._power.freeze("host", "topic")
-        if point.holds(self._at):
+        if point.holds(self._at) and self._power.has(moment.part):
             return True
-        if not point.brace:
-            self._power.thaw()
+        self._power.thaw()
+        if point.brace == "topic":
+            self._power.brace(point.brace)
         return False
 
     def _tend(self, answers: bool) -> None:

@@ -92,6 +92,10 @@ class Power:
 
     # --- the kill, and back
 
+    def has(self, part: Part) -> bool:
+        """Say whether there is something to kill: a host that is being started is not there yet."""
+        return all(self._who(name) for name in KILLED.get(part, ("supervisor",)))
+
     def kill(self, part: Part, release: str) -> int:
         """Kill a part and see it gone; return how many processes were sent SIGKILL."""
         work = list(_at_work(self._ground.state, release if part in ("its job", "paused job") else ""))
@@ -164,9 +168,15 @@ def _running(module: str, state: Path) -> Identity | None:
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
             words = (process / "cmdline").read_text("utf-8", "replace").split("\0")
-            if module in words and str(state) in words:
+            if module in words and str(state) in words and not _is_copy(process):
                 return identity(int(process.name))
     return None
+
+
+def _is_copy(process: Path) -> bool:
+    """Say whether a process is a fork of what it seems to be: until it runs its own program it looks the same."""
+    parent = (process / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()[1]
+    return (Path("/proc") / parent / "cmdline").read_bytes() == (process / "cmdline").read_bytes()
 
 
 def _at_work(state: Path, release: str) -> Iterator[Identity]:

@@ -31,11 +31,11 @@ FUNCTIONS = {
 LINE = tuple(dict.fromkeys(function for function in FUNCTIONS.values() if function != "on_new_data"))
 
 
-def prove(root: Path, telling: Telling) -> None:
+def prove(root: Path, telling: Telling, waves: int = 2) -> None:
     """Storm two stacks: one of which only repeated, reversed events drive, and one with everything on."""
     _repeats(root, telling)
     telling.say()
-    _people_and_data(root, telling)
+    _people_and_data(root, telling, waves)
 
 
 def _repeats(root: Path, telling: Telling) -> None:
@@ -57,7 +57,7 @@ def _repeats(root: Path, telling: Telling) -> None:
         ground.down()
 
 
-def _people_and_data(root: Path, telling: Telling) -> None:
+def _people_and_data(root: Path, telling: Telling, waves: int) -> None:
     """Let four approvers contradict each other, and then data arrive, on a stack with everything on."""
     ground = Ground(root, "storm-2", telling)
     operator = ground.at.projects_file
@@ -68,7 +68,7 @@ def _people_and_data(root: Path, telling: Telling) -> None:
         ground.bring_data()
         release = str(ground.push(ground.alpha(0.3))["release"])
         votes.prove(ground, release)
-        arrivals.prove(ground)
+        arrivals.prove(ground, waves)
         counts.chained(ground)
     finally:
         ground.down()
