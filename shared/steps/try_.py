@@ -2,13 +2,14 @@
 
 import json
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from shared.errors import StepFailed
+from shared.errors import StepFailed, Unavailable
 from shared.ports import JobSpec, Service
 from shared.release.facts import Checked, Claim, Evaluated, Staged, Tried
 from shared.release.line import known
-from shared.steps.turn import Found, Turn, look_at_job, read_result
+from shared.steps import stage
+from shared.steps.turn import Found, Turn, Wanted, look_at_job, read_result
 
 TRY_SECONDS = 600
 
@@ -23,7 +24,7 @@ class TryResult(Struct, frozen=True):
 
 
 async def look(turn: Turn) -> Found:
-    """Look at the job that tries the staging slot."""
+    """Look at the job that tries the staging slot; before it is submitted, the slot has to answer."""
     name = turn.job_name("try")
 
     def ended(result: str, seconds: float) -> Tried:
@@ -31,10 +32,24 @@ async def look(turn: Turn) -> Found:
         return Tried(turn.round, read.golden, read.bad_inputs, read.p95_ms, read.claims, seconds)
 
     staged = known(turn.state, "stage", Staged)
+    service = await turn.outside.hosting.find(staged.slot)
+    # Started again it may have another address.
+    url = service.url if service is not None and service.url else staged.url
     try:
-        return await look_at_job(turn, name, lambda: try_job(turn, name, staged.url), ended)
+        found = await look_at_job(turn, name, lambda: try_job(turn, name, url), ended)
     except StepFailed as failure:
-        raise with_its_cause(failure, await turn.outside.hosting.find(staged.slot)) from failure
+        raise with_its_cause(failure, service) from failure
+    if isinstance(found, Wanted) and (service is None or service.status != "answering"):
+        return await _brought_back(turn, staged.slot)
+    return found
+
+
+async def _brought_back(turn: Turn, slot: str) -> Found:
+    """Deploy again what answered once and is gone: a machine that went down under it says nothing about the model."""
+    found = await stage.look(turn)
+    if isinstance(found, Wanted):
+        return structs.replace(found, look_again=True)
+    raise Unavailable(f"the service {slot} is being started again; it is tried once it answers")
 
 
 def with_its_cause(failure: StepFailed, service: Service | None) -> StepFailed:

@@ -8,7 +8,8 @@ from msgspec import structs
 
 from shared.answers import Order
 from shared.backends.memory import MemoryLedger
-from shared.errors import Conflict
+from shared.errors import Conflict, Unavailable
+from shared.ports import Service
 from shared.release import line, notices
 from tests.world import RUNNER, Crash, World, commit
 
@@ -73,6 +74,55 @@ def test_dying_at_any_point_ends_with_one_of_everything_in_production(heals: str
         made = (len(world.versions), len(world.images), len(world.services), len(world.jobs), len(world.outbox))
         assert (world.ended(release), world.live(), made) == ("live", release, (1, 1, 2, 6, 2)), f"died at {point}"
         assert list(world.state_of_project().closed) == [release], f"died at {point}"
+
+
+def at_try() -> tuple[World, str]:
+    """Return a world whose release is staged, and about to be tried."""
+    world = World()
+    release = world.push("a")
+    while line.standing(world.state(release)) != "try":
+        world.run_one()
+    return world, release
+
+
+@pytest.mark.parametrize("left", ["stopped", "nothing"])
+def test_a_service_that_went_down_before_its_trial_is_started_again_and_tried(left: str) -> None:
+    world, release = at_try()
+    slot = f"{release}-staging"
+    if left == "stopped":
+        world.services[slot] = Service(slot, "stopped", world.services[slot].image)
+    else:
+        del world.services[slot]
+    world.run()
+    assert world.services[slot].status == "answering"
+    assert line.standing(world.state(release)) == "ask"
+
+
+def test_a_service_that_is_still_starting_is_not_tried_yet() -> None:
+    world, release = at_try()
+    slot = f"{release}-staging"
+    answering = world.services[slot]
+    world.services[slot] = Service(slot, "starting", answering.image)
+    with pytest.raises(Unavailable, match="started again"):
+        world.run()
+    assert f"{release}-try-1" not in world.jobs
+    world.services[slot] = structs.replace(answering, url="http://elsewhere.example.org/score")
+    world.patrol()
+    world.run()
+    assert "http://elsewhere.example.org/score" in world.specs[f"{release}-try-1"].settings
+    assert line.standing(world.state(release)) == "ask"
+
+
+def test_a_service_that_does_not_come_back_fails_the_release_with_its_reason() -> None:
+    world, release = at_try()
+    slot = f"{release}-staging"
+    world.services[slot] = Service(slot, "stopped", world.services[slot].image)
+    world.failing["staging"] = "no such file: model.joblib"
+    world.run()
+    ended = world.state(release).ended
+    assert ended is not None
+    assert ended.how == "failed"
+    assert "no such file: model.joblib" in ended.reason
 
 
 def test_a_cancel_at_any_point_of_going_live_leaves_it_live_or_ends_it_never_both() -> None:
