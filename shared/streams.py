@@ -41,8 +41,9 @@ class Streams(Struct, frozen=True):
         try:
             await self.ledger.append(stream.name, lines, stream.position)
         except Conflict as conflict:
-            # A stream that was put back from a backup is shorter than what is remembered: read it whole.
-            self.kept.pop(stream.name, None)
+            # A stream that was put back from a backup is shorter than what is remembered: only then read it whole.
+            if not await self.ledger.read(stream.name, stream.position):
+                self.kept.pop(stream.name, None)
             raise Moved(f"{stream.name} moved on from {stream.position}") from conflict
 
     async def add(self, name: str, facts: Sequence[Fact]) -> None:
