@@ -2,13 +2,18 @@
 
 import asyncio
 import sqlite3
-import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from shared.backends.local.durable import locked
-from shared.errors import Conflict, Unavailable
+from shared.errors import Conflict, SignalboxError, Unavailable
+
+_T = TypeVar("_T")
 
 OPENING_SECONDS = 30.0
 
@@ -19,83 +24,127 @@ create table if not exists marks (name text primary key, content blob not null) 
 """
 
 
+Change = Callable[[sqlite3.Connection], int]
+
+
+@dataclass
+class _Asked:
+    """A change that waits for its commit; `done` once it has its result or its error."""
+
+    change: Change
+    done: bool = False
+    result: int = 0
+    error: SignalboxError | None = None
+
+
 class SqliteLedger:
-    """`Ledger` in `<state>/ledger.db`; safe across threads and processes, durable when a call returns."""
+    """`Ledger` in `<state>/ledger.db`; safe across threads and processes, durable when a call returns.
+
+    A commit waits for the disk, so whatever was asked meanwhile is written by the next one, together.
+    """
 
     def __init__(self, state: Path) -> None:
         self._path = state / "ledger.db"
-        self._lock = threading.Lock()
-        self._open: sqlite3.Connection | None = None
+        self._waiting: deque[_Asked] = deque()
+        # A thread for each of the two, so that a read waits for no commit, nor for anybody else's long work.
+        self._writer, self._reader = (ThreadPoolExecutor(1, f"ledger-{kind}") for kind in ("writer", "reader"))
+        self._open: dict[str, sqlite3.Connection] = {}
 
     async def read(self, stream: str, start: int = 0) -> bytes:
         """Return the bytes from position `start` to the end."""
-        return await asyncio.to_thread(self._read, stream, start)
+        return await self._read(lambda connection: _tail(connection, stream, start))
 
     async def append(self, stream: str, lines: bytes, at: int | None) -> int:
         """Append in one transaction and return the new length; `Conflict` when `at` is not the length."""
-        return await asyncio.to_thread(self._append, stream, lines, at)
+        return await self._write(lambda connection: _append(connection, stream, lines, at))
 
     async def streams(self, prefix: str) -> list[str]:
         """List the names of streams, sorted."""
-        return await asyncio.to_thread(self._streams, prefix)
+        rows = await self._rows("select distinct stream from rows order by stream")
+        return [name for (name,) in rows if name.startswith(prefix)]
 
     async def mark(self, name: str, content: bytes) -> bool:
         """Create a mark if it is absent."""
-        return await asyncio.to_thread(self._mark, name, content)
+        query = "insert or ignore into marks values (?, ?)"
+        return await self._write(lambda connection: connection.execute(query, (name, content)).rowcount) == 1
 
     async def unmark(self, name: str) -> None:
         """Remove a mark."""
-        await asyncio.to_thread(self._unmark, name)
+        query = "delete from marks where name = ?"
+        await self._write(lambda connection: connection.execute(query, (name,)).rowcount)
 
     async def marks(self, prefix: str) -> list[tuple[str, bytes]]:
         """List marks with their contents, sorted by name."""
-        return await asyncio.to_thread(self._marks, prefix)
-
-    def _read(self, stream: str, start: int) -> bytes:
-        with self._connection() as connection:
-            return _tail(connection, stream, start)
-
-    def _append(self, stream: str, lines: bytes, at: int | None) -> int:
-        with self._connection(write=True) as connection:
-            length = _length(connection, stream)
-            if at is not None and at != length:
-                raise Conflict(f"{stream} is {length} bytes long, not {at}: something else was recorded first")
-            if lines:
-                connection.execute("insert into rows values (?, ?, ?)", (stream, length, lines))
-            return length + len(lines)
-
-    def _streams(self, prefix: str) -> list[str]:
-        with self._connection() as connection:
-            rows = connection.execute("select distinct stream from rows order by stream").fetchall()
-        return [name for (name,) in rows if name.startswith(prefix)]
-
-    def _mark(self, name: str, content: bytes) -> bool:
-        with self._connection(write=True) as connection:
-            return connection.execute("insert or ignore into marks values (?, ?)", (name, content)).rowcount == 1
-
-    def _unmark(self, name: str) -> None:
-        with self._connection(write=True) as connection:
-            connection.execute("delete from marks where name = ?", (name,))
-
-    def _marks(self, prefix: str) -> list[tuple[str, bytes]]:
-        with self._connection() as connection:
-            rows = connection.execute("select name, content from marks order by name").fetchall()
+        rows = await self._rows("select name, content from marks order by name")
         return [(name, bytes(content)) for name, content in rows if name.startswith(prefix)]
 
-    @contextmanager
-    def _connection(self, write: bool = False) -> Iterator[sqlite3.Connection]:
-        """Lend the one connection: opening and closing it for each call would checkpoint the log each time."""
-        with self._lock:
-            try:
-                connection = self._open = self._open or _connect(self._path)
-                if not write:
-                    yield connection
-                    return
+    async def _rows(self, query: str) -> list[tuple[Any, ...]]:
+        return await self._read(lambda connection: connection.execute(query).fetchall())
+
+    async def _read(self, look: Callable[[sqlite3.Connection], _T]) -> _T:
+        def looked() -> _T:
+            with self._usable("reader") as connection:
+                return look(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._reader, looked)
+
+    async def _write(self, change: Change) -> int:
+        asked = _Asked(change)
+        self._waiting.append(asked)
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._written, asked)
+        if asked.error is not None:
+            raise asked.error
+        return asked.result
+
+    def _written(self, asked: _Asked) -> None:
+        # It may have been written together with what was asked before it.
+        if not asked.done:
+            self._commit()
+
+    def _commit(self) -> None:
+        """Write everything that waits, in one transaction; a conflict of one change is its own."""
+        together = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        for asked in together:
+            asked.error = Unavailable(f"the ledger {self._path.name} ended before it was written")
+        try:
+            with self._usable("writer") as connection:
                 connection.execute("begin immediate")
                 with connection:
-                    yield connection
-            except sqlite3.OperationalError as error:
-                raise Unavailable(f"the ledger {self._path.name} could not be used: {error}") from error
+                    found = [_changed(connection, asked.change) for asked in together]
+            # Only what was committed is answered.
+            for asked, (result, conflict) in zip(together, found, strict=True):
+                asked.result, asked.error = result, conflict
+        except Unavailable as away:
+            for asked in together:
+                asked.error = away
+        finally:
+            for asked in together:
+                asked.done = True
+
+    @contextmanager
+    def _usable(self, kind: str) -> Iterator[sqlite3.Connection]:
+        """Lend a connection that stays open: to close it after each call would checkpoint the log each time."""
+        try:
+            connection = self._open[kind] = self._open.get(kind) or _connect(self._path)
+            yield connection
+        except sqlite3.OperationalError as error:
+            raise Unavailable(f"the ledger {self._path.name} could not be used: {error}") from error
+
+
+def _changed(connection: sqlite3.Connection, change: Change) -> tuple[int, Conflict | None]:
+    try:
+        return change(connection), None
+    except Conflict as conflict:
+        return 0, conflict
+
+
+def _append(connection: sqlite3.Connection, stream: str, lines: bytes, at: int | None) -> int:
+    length = _length(connection, stream)
+    if at is not None and at != length:
+        raise Conflict(f"{stream} is {length} bytes long, not {at}: something else was recorded first")
+    if lines:
+        connection.execute("insert into rows values (?, ?, ?)", (stream, length, lines))
+    return length + len(lines)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
