@@ -12,10 +12,12 @@ from shared.backends.local.artifacts import FileArtifacts
 from shared.backends.memory import MemoryArtifacts
 from shared.errors import NotFound, Unavailable
 from shared.ports import Artifacts
+from tests import storage
 
 STORES: dict[str, Callable[[Path], Artifacts]] = {
     "memory": lambda folder: MemoryArtifacts(),
     "local": FileArtifacts,
+    "azurite": storage.artifacts,
 }
 
 

@@ -15,14 +15,16 @@ from shared.backends.local.ledger import SqliteLedger
 from shared.backends.memory import MemoryLedger
 from shared.errors import Conflict
 from shared.ports import Ledger
+from tests import storage
 
 LEDGERS: dict[str, Callable[[Path], Ledger]] = {
     "memory": lambda folder: MemoryLedger(),
     "local": SqliteLedger,
+    "azurite": storage.ledger,
 }
 """Each makes an empty ledger for a test's own folder."""
 
-DURABLE = {"local": "shared.backends.local.ledger:SqliteLedger"}
+DURABLE = {"local": "shared.backends.local.ledger:SqliteLedger", "azurite": "tests.storage:ledger"}
 """Those that outlive their process, as `module:callable` of a folder, so that a child can open the same one."""
 
 STREAM = "release/0123456789abcdef0123"

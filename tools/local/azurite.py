@@ -1,0 +1,149 @@
+"""Azurite, Microsoft's stand-in for Azure Storage: `python -m tools.local.azurite --state DIR`.
+
+It writes what it acknowledged to disk a little later: it is ended with SIGTERM and waited for, never killed.
+"""
+
+import argparse
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tools.local.node import NoAzurite, azurite_command
+
+# Azurite's own account, known to everybody; it listens on loopback only.
+ACCOUNT = "devstoreaccount1"
+KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+_PR_SET_PDEATHSIG = 1
+_FLAGS = ("--silent", "--disableTelemetry", "--skipApiVersionCheck", "--tablePort", "0")
+# Azurite drops idle connections after five seconds, in which a request on one of them is lost.
+_KEEP = ("--blobKeepAliveTimeout", "65", "--queueKeepAliveTimeout", "65")
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where blobs and queues are served on 127.0.0.1."""
+
+    blobs: int
+    queues: int
+
+    @property
+    def connection(self) -> str:
+        """The connection string."""
+        blobs, queues = (f"http://127.0.0.1:{port}/{ACCOUNT}" for port in (self.blobs, self.queues))
+        account = f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY}"
+        return f"{account};BlobEndpoint={blobs};QueueEndpoint={queues};"
+
+
+def command(location: Path | None, ports: Ports) -> Sequence[str]:
+    """How it is started; its state is in `location`, or in memory. Raises NoAzurite."""
+    where = ["--inMemoryPersistence"] if location is None else ["--location", str(location)]
+    numbers = ["--blobPort", str(ports.blobs), "--queuePort", str(ports.queues)]
+    return [*azurite_command(), *_FLAGS, *_KEEP, *where, *numbers]
+
+
+class Azurite:
+    """One Azurite in memory, on free ports, for tests: entered, it answers; left, it is gone."""
+
+    def __init__(self, location: Path | None = None) -> None:
+        self._location = location
+        self._process: subprocess.Popen[str] | None = None
+        self.connection = ""
+
+    def start(self) -> str:
+        """Start it and return its connection string. Raises NoAzurite."""
+        process = subprocess.Popen(
+            command(self._location, Ports(0, 0)),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            # A Ctrl-C must not end it before those who use it.
+            start_new_session=True,
+        )
+        self._process = process
+        found: dict[str, int] = {}
+        said = []
+        for line in process.stdout or ():
+            said.append(line)
+            service, listening, address = line.partition(" service is successfully listening at ")
+            if listening:
+                found[service.split()[-1]] = int(address.strip().rpartition(":")[2])
+            if {"Blob", "Queue", "Table"} <= set(found):
+                self.connection = Ports(found["Blob"], found["Queue"]).connection
+                return self.connection
+        self.stop()
+        raise NoAzurite(f"Azurite did not start: {''.join(said)[-1000:]}")
+
+    def stop(self) -> None:
+        """End it and wait."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.communicate(timeout=30)
+            self._process = None
+
+    def __enter__(self) -> Self:
+        """Start."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop."""
+        self.stop()
+
+
+def free_ports() -> Ports:
+    """Two ports that nobody uses now."""
+    with socket.socket() as one, socket.socket() as other:
+        for opened in (one, other):
+            opened.bind(("127.0.0.1", 0))
+        return Ports(one.getsockname()[1], other.getsockname()[1])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Be Azurite until SIGTERM, or until the parent ends."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--state", type=Path, required=True, help="the state folder; blobs are kept in its azurite/")
+    parser.add_argument("--blob-port", type=int, required=True)
+    parser.add_argument("--queue-port", type=int, required=True)
+    parser.add_argument("--parent", type=int, help="end when this process, our parent, ends")
+    given = parser.parse_args(arguments)
+    location = given.state.resolve() / "azurite"
+    location.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        whole = command(location, Ports(given.blob_port, given.queue_port))
+    except NoAzurite as error:
+        sys.exit(str(error))
+    if sys.platform != "linux":
+        sys.exit(_beside(whole, given.parent))
+    if given.parent is not None:
+        # Asked to end, and not killed as our other children are: it must still write what it acknowledged.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != given.parent:
+            sys.exit(f"The parent process {given.parent} is gone; ending.")
+    os.execv(whole[0], list(whole))
+
+
+def _beside(whole: Sequence[str], parent: int | None) -> int:
+    """Where the kernel does not tell of a parent's end: run it as a child and look."""
+    process = subprocess.Popen(whole, stdin=subprocess.DEVNULL)
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    while process.poll() is None:
+        if parent is not None and os.getppid() != parent:
+            process.terminate()
+        time.sleep(0.2)
+    return process.returncode
+
+
+if __name__ == "__main__":
+    main()
