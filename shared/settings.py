@@ -21,6 +21,8 @@ class Settings(Struct, frozen=True):
     projects: Projects
     public_url: str
     live_url: str
+    storage: str
+    """Connection string or URL of the account that keeps ledger and artifacts; empty: they are kept in `state`."""
     topic_endpoint: str
     topic_key: str
     approval_key: bytes
@@ -48,6 +50,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
     wrong += [f"{name} is missing: {what}" for name, what in (NEEDED | LOCAL).items() if not environ.get(name)]
     if 0 < len(environ.get("APPROVAL_KEY", "")) < SHORTEST_SECRET:
         wrong.append(f"APPROVAL_KEY is too short: {NEEDED['APPROVAL_KEY']}")
+    storage = _storage(environ, wrong)
     projects = _projects(environ.get("PROJECTS", ""), wrong)
     secrets = _secrets(projects, environ, wrong)
     credentials = _credentials(projects, environ, wrong)
@@ -60,12 +63,24 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         projects=projects,
         public_url=environ["PUBLIC_URL"].rstrip("/"),
         live_url=environ["LIVE_URL"].rstrip("/"),
+        storage=storage,
         topic_endpoint=environ.get("TOPIC_ENDPOINT", ""),
         topic_key=environ.get("TOPIC_KEY", ""),
         approval_key=environ["APPROVAL_KEY"].encode(),
         secrets=secrets,
         credentials=credentials,
     )
+
+
+def _storage(environ: Mapping[str, str], wrong: list[str]) -> str:
+    kind = environ.get("STORAGE", "local")
+    connection = environ.get("STORAGE_CONNECTION") or environ.get("AzureWebJobsStorage", "")
+    if kind not in ("local", "blobs"):
+        wrong.append(f"STORAGE is {kind!r}: it is local (files and SQLite in STATE_DIR) or blobs")
+    if kind == "blobs" and not connection:
+        what = "a storage account's connection string, or its URL https://<account>.blob.core.windows.net"
+        wrong.append(f"STORAGE_CONNECTION is missing: {what}; without it AzureWebJobsStorage is taken")
+    return connection if kind == "blobs" else ""
 
 
 def _projects(path: str, wrong: list[str]) -> Projects:

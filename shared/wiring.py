@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from shared import settings
 from shared.control import Control
-from shared.ports import Outside
+from shared.ports import Artifacts, Ledger, Outside
 from shared.settings import Settings
 
 
@@ -62,11 +62,21 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def _local(read: Settings) -> Outside:
+def _kept(read: Settings) -> tuple[Ledger, Artifacts]:
+    if read.storage:
+        from shared.backends.blobs import Account, BlobArtifacts, BlobLedger
+
+        account = Account(read.storage)
+        return BlobLedger(account), BlobArtifacts(account)
     from shared.backends.local.artifacts import FileArtifacts
+    from shared.backends.local.ledger import SqliteLedger
+
+    return SqliteLedger(read.state), FileArtifacts(read.state)
+
+
+def _local(read: Settings) -> Outside:
     from shared.backends.local.images import LocalImages
     from shared.backends.local.jobs import LocalJobs
-    from shared.backends.local.ledger import SqliteLedger
     from shared.backends.local.notifier import OutboxNotifier
     from shared.backends.local.registry import LocalRegistry
     from shared.backends.local.repository import Credential, GitRepository
@@ -74,9 +84,10 @@ def _local(read: Settings) -> Outside:
 
     state = read.state
     credentials = {url: Credential(name, value) for url, name, value in read.credentials}
+    ledger, artifacts = _kept(read)
     return Outside(
-        ledger=SqliteLedger(state),
-        artifacts=FileArtifacts(state),
+        ledger=ledger,
+        artifacts=artifacts,
         repository=GitRepository(state, credentials),
         jobs=LocalJobs(state),
         registry=LocalRegistry(state),

@@ -32,10 +32,14 @@ def connection() -> str:
     return one.connection
 
 
+def prefix(folder: Path) -> str:
+    """Return how the names of a folder's own containers begin."""
+    return f"t{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}-"
+
+
 def account(folder: Path, **options: Any) -> Account:
     """Return an account whose own containers are those of this folder."""
-    prefix = f"t{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}-"
-    return Account(connection(), prefix, **options)
+    return Account(connection(), prefix(folder), **options)
 
 
 def ledger(folder: Path) -> BlobLedger:

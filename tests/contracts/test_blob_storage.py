@@ -265,6 +265,14 @@ def test_a_crash_between_two_segments_leaves_nothing_to_mend(
         append(short, b"late\n", 12)
 
 
+def test_a_stream_that_was_made_and_never_written_is_none(ledger: BlobLedger, wire: Wire, other: BlobLedger) -> None:
+    wire.plan("after", CREATE, _crash)
+    with pytest.raises(Crash):
+        append(ledger, b"lost\n")
+    assert asyncio.run(other.streams("")) == []
+    assert append(other, b"first\n", 0) == 6
+
+
 def test_an_answer_that_is_lost_at_the_end_of_a_segment_doubles_nothing(
     short: BlobLedger, wire: Wire, other: BlobLedger
 ) -> None:

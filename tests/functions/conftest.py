@@ -112,6 +112,7 @@ def app() -> Iterator[App]:
         projects=Projects(world.projects),
         public_url="https://signalbox.example.org",
         live_url="https://live.example.org",
+        storage="",
         topic_endpoint="",
         topic_key="",
         approval_key=KEY,

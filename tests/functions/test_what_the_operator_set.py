@@ -57,3 +57,25 @@ def test_a_missing_credential_is_named_with_everything_else(tmp_path: Path, valu
     said = f"SECRET_ACME_READ {what}: the repository of houses is read with it (user:token, or a token)"
     assert said in str(told.value)
     assert "SECRET_HOUSES is missing" in str(told.value)
+
+
+def test_blobs_need_to_be_told_where_they_are(tmp_path: Path) -> None:
+    given = environ(tmp_path, PROJECTS.encode(), STORAGE="blobs")
+    with pytest.raises(Misconfigured, match="STORAGE_CONNECTION is missing: a storage account's connection string"):
+        settings.read(given)
+    with pytest.raises(Misconfigured, match=r"STORAGE is 'azurite': it is local .* or blobs"):
+        settings.read({**given, "STORAGE": "azurite"})
+
+
+@pytest.mark.parametrize(
+    ("given", "storage"),
+    [
+        ({}, ""),
+        ({"AzureWebJobsStorage": "of the host"}, ""),
+        ({"STORAGE": "local", "STORAGE_CONNECTION": "ours"}, ""),
+        ({"STORAGE": "blobs", "AzureWebJobsStorage": "of the host"}, "of the host"),
+        ({"STORAGE": "blobs", "AzureWebJobsStorage": "of the host", "STORAGE_CONNECTION": "ours"}, "ours"),
+    ],
+)
+def test_the_storage_is_the_one_that_was_chosen(tmp_path: Path, given: dict[str, str], storage: str) -> None:
+    assert settings.read(environ(tmp_path, PROJECTS.encode(), **given)).storage == storage

@@ -20,7 +20,7 @@ from shared.backends.local import works
 from shared.backends.local.artifacts import FileArtifacts
 from shared.backends.local.jobs import LocalJobs
 from shared.backends.local.processes import Identity, identity, is_alive
-from shared.backends.local.workspace import etag
+from shared.backends.local.stored import etag
 from shared.errors import NotFound, StepFailed
 from shared.ports import Blob, JobReport, JobSpec
 

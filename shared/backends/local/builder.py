@@ -10,8 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from shared.backends.local import trees, works
-from shared.backends.local.artifacts import FileArtifacts
+from shared.backends.local import stored, trees, works
 from shared.backends.local.durable import write_durably
 from shared.backends.local.environments import IN_IMAGE, Environment, ensure
 from shared.backends.local.events import image_pushed, publish
@@ -60,7 +59,7 @@ def build(state: Path, spec: ImageSpec, scripts: Path, work: Path) -> tuple[Desc
     """
     shutil.rmtree(work, ignore_errors=True)
     code, model = work / "code", f"{ROOT}/azureml-models/{spec.project}/{spec.version}"
-    unpack(FileArtifacts(state).get_now(spec.code), code)
+    unpack(stored.artifact(state, spec.code), code)
     environment = ensure(state, code, spec.requirements, print, scripts / "requirements.in")
     _agree("environment", environment.lock, spec.provenance.get("lock"))
     folder, digest = model_source(state, spec.model)

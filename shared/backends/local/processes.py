@@ -19,7 +19,10 @@ from msgspec import Struct
 ROOT = Path(__file__).resolve().parents[3]
 """Where `python -m shared...` finds this app."""
 
-KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TOPIC_ENDPOINT", "TOPIC_KEY", "SSL_CERT_FILE", "SSL_CERT_DIR")
+KEPT = """
+    PATH HOME LANG LC_ALL TMPDIR TOPIC_ENDPOINT TOPIC_KEY SSL_CERT_FILE SSL_CERT_DIR
+    STORAGE STORAGE_CONNECTION AzureWebJobsStorage
+""".split()
 KEPT_PREFIXES = ("PIP_", "UV_", "XDG_")
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
@@ -70,7 +73,7 @@ def ended_within(who: Identity, seconds: float) -> bool:
 
 
 def own_environment() -> dict[str, str]:
-    """Return what a detached process of this app needs: no secret but the topic's key.
+    """Return what a detached process of this app needs: no secret but the keys of topic and storage.
 
     PYTHONDONTWRITEBYTECODE is left out: without bytecode every start takes four times as long.
     """

@@ -1,7 +1,5 @@
 """What a job finds in its folder: the code at the commit, the data of the data version, its inputs."""
 
-import hashlib
-import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -9,12 +7,11 @@ from pathlib import Path
 
 import msgspec
 
-from shared.backends.local import trees
-from shared.backends.local.artifacts import FileArtifacts
+from shared.backends.local import stored, trees
 from shared.backends.local.environments import Environment
 from shared.backends.local.snapshots import unpack
 from shared.errors import StepFailed
-from shared.ports import Blob, JobSpec
+from shared.ports import JobSpec
 
 WORKED_IN = ("code", "data", "inputs", "outputs", "home", "tmp", "work", "job.json")
 NEEDED_NO_MORE = ("data", "home", "tmp", "work")
@@ -35,9 +32,9 @@ def prepare(state: Path, spec: JobSpec) -> Path:
     for name in ("code", "data", "inputs", "outputs", "home", "tmp"):
         (folder / name).mkdir()
     if spec.code:
-        unpack(FileArtifacts(state).get_now(spec.code), folder / "code")
+        unpack(stored.artifact(state, spec.code), folder / "code")
     for blob in spec.data:
-        _fetch(state, blob, folder / "data")
+        stored.fetch(state, blob, folder / "data")
     for name, reference in spec.inputs.items():
         _resolve(state, name, reference, folder / "inputs")
     return folder
@@ -69,28 +66,6 @@ def write_job(folder: Path, spec: JobSpec, environment: Environment) -> None:
         "environment": {"key": environment.key, "lock": environment.lock},
     }
     (folder / "job.json").write_bytes(msgspec.json.encode(job))
-
-
-def etag(found: os.stat_result) -> str:
-    """Return the ETag of a blob kept as a file; the local blob endpoint uses the same formula."""
-    return hashlib.sha256(f"{found.st_mtime_ns}-{found.st_size}".encode()).hexdigest()[:16]
-
-
-def _fetch(state: Path, blob: Blob, data: Path) -> None:
-    """Copy one blob; `StepFailed` when it is not, or no longer, the one of the data version."""
-    source = trees.below(state / "data", f"{blob.container}/{blob.name}")
-    target = trees.below(data, blob.name)
-    advice = f"a release with the data as it is now opens by itself, or put {blob.name} again"
-    if not source.is_file():
-        gone = f"put {blob.name} again: what arrived once stays part of the data until something replaces it"
-        raise StepFailed(f"{blob.name} is no longer in container {blob.container}", gone)
-    if target.exists():
-        raise StepFailed(f"two blobs of this data version are called {blob.name}", "give one of them another name")
-    trees.copy(source, target)
-    # Looked at after the copy: a change during it is seen too.
-    found = source.stat()
-    if (found.st_size, etag(found)) != (blob.size, blob.etag) or target.stat().st_size != blob.size:
-        raise StepFailed(f"{blob.name} in container {blob.container} has changed since this data version", advice)
 
 
 def _resolve(state: Path, name: str, reference: str, inputs: Path) -> None:
