@@ -12,7 +12,8 @@ import pytest
 
 from tools.local.blobs import BadName, Blob, parts_of
 from tools.local.files import write_json
-from tools.local.watcher import Announced, NotPublished, Watcher, blobs_in
+from tools.local.folder import blobs_in
+from tools.local.watcher import Announced, NotPublished, Watcher
 
 Start = Callable[..., Any]
 Until = Callable[..., Any]
@@ -143,7 +144,7 @@ def drop(tmp_path: Path) -> Callable[[str, bytes], Path]:
 
 
 def watcher(tmp_path: Path, told: Told) -> Watcher:
-    return Watcher(tmp_path / "data", Announced(tmp_path / "grid.db"), told, "http://127.0.0.1:1")
+    return Watcher(lambda: blobs_in(tmp_path / "data"), Announced(tmp_path / "grid.db"), told, "http://127.0.0.1:1")
 
 
 def test_a_dropped_file_is_announced_once_it_stopped_growing(tmp_path: Path, told: Told, drop: Any) -> None:
@@ -210,7 +211,7 @@ def test_a_restart_neither_repeats_nor_misses(tmp_path: Path, told: Told, drop: 
 def test_a_version_that_is_announced_twice_has_the_same_id(tmp_path: Path, told: Told, drop: Any) -> None:
     drop("diabetes/a.csv")
     for place in ("one.db", "two.db"):
-        watching = Watcher(tmp_path / "data", Announced(tmp_path / place), told, "http://127.0.0.1:1")
+        watching = Watcher(lambda: blobs_in(tmp_path / "data"), Announced(tmp_path / place), told, "http://127.0.0.1:1")
         watching.look()
         watching.look()
     assert told.events[0]["id"] == told.events[1]["id"]

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,9 +14,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from tools.local.blobs import Blob, Blobs
+from tools.local.blobs import Blob, Blobs, Place
 from tools.local.delivery import Courier, Target
 from tools.local.files import Taken, held
+from tools.local.folder import Folder
 from tools.local.keys import Keys, make_keys
 from tools.local.publisher import Publisher
 from tools.local.router import Router
@@ -41,9 +42,10 @@ class Grid:
         target = Target(host_url, keys.system)
         self._courier = Courier(self._topic, store, target, state / "dead-letter", scale)
         self._router = Router(state / "routes")
-        self._blobs = Blobs(state, keys, self._stored)
+        place = place_of(state)
+        self._blobs = Blobs(state, place, keys, self._stored)
         publish = Publisher(f"{url}/topics/signalbox/api/events", keys.topic)
-        self._watcher = Watcher(state / "data", Announced(state / "grid.db"), publish, url)
+        self._watcher = Watcher(place.blobs, Announced(state / "grid.db"), publish, url)
         self.app = Starlette(
             routes=[
                 Route("/", _alive),
@@ -79,6 +81,16 @@ class Grid:
             yield
             for task in tasks:
                 task.cancel()
+
+
+def place_of(state: Path, environment: Mapping[str, str] = os.environ) -> Place:
+    """Where data are: in files, or in the storage account that the app uses too."""
+    if environment.get("STORAGE", "local") != "blobs":
+        return Folder(state / "data")
+    # Imported when it is chosen: half a second that a start on files need not wait for.
+    from tools.local.containers import Containers
+
+    return Containers(environment.get("STORAGE_CONNECTION") or environment.get("AzureWebJobsStorage", ""))
 
 
 async def _alive(_: Request) -> Response:

@@ -1,22 +1,23 @@
-"""Announces files under STATE/data as BlobCreated, each version once it is whole."""
+"""Announces blobs as BlobCreated, each version once it is whole."""
 
 import asyncio
 import logging
-import os
+import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from tools.local.blobs import UNFINISHED, Blob
+from shared.errors import Unavailable
+from tools.local.blobs import Blob
 from tools.local.database import open_database, transaction
 
 log = logging.getLogger("grid")
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS announced (
-  container TEXT, path TEXT, mtime_ns INTEGER NOT NULL, size INTEGER NOT NULL, PRIMARY KEY (container, path));
+CREATE TABLE IF NOT EXISTS announced_versions (
+  container TEXT, path TEXT, etag TEXT NOT NULL, PRIMARY KEY (container, path));
 CREATE TABLE IF NOT EXISTS sequencer (value INTEGER NOT NULL);
 """
 _ACCOUNT = "/subscriptions/local/resourceGroups/local/providers/Microsoft.Storage/storageAccounts/local"
@@ -39,12 +40,12 @@ class Announced:
 
     def __init__(self, path: Path) -> None:
         self._db = open_database(path, _SCHEMA)
-        rows = self._db.execute("SELECT container, path, mtime_ns, size FROM announced")
-        self._known = {(row["container"], row["path"]): Blob(*row) for row in rows}
+        rows = self._db.execute("SELECT container, path, etag FROM announced_versions")
+        self._known = {(row["container"], row["path"]): str(row["etag"]) for row in rows}
 
     def has(self, blob: Blob) -> bool:
         """Whether this very version was announced."""
-        return self._known.get((blob.container, blob.path)) == blob
+        return self._known.get((blob.container, blob.path)) == blob.etag
 
     def next_sequencer(self) -> int:
         """A number that only grows, over restarts too."""
@@ -57,26 +58,28 @@ class Announced:
 
     def keep(self, blobs: Sequence[Blob]) -> None:
         """Remember that `blobs` were announced."""
-        rows = [(one.container, one.path, one.mtime_ns, one.size) for one in blobs]
+        rows = [(one.container, one.path, one.etag) for one in blobs]
         with transaction(self._db) as db:
-            db.executemany("INSERT OR REPLACE INTO announced VALUES (?,?,?,?)", rows)
-        self._known.update({(one.container, one.path): one for one in blobs})
+            db.executemany("INSERT OR REPLACE INTO announced_versions VALUES (?,?,?)", rows)
+        self._known.update({(container, path): etag for container, path, etag in rows})
 
     def forget_all_but(self, blobs: Sequence[Blob]) -> None:
         """Forget what is gone, so that it is announced when it comes back."""
         gone = set(self._known) - {(one.container, one.path) for one in blobs}
         if gone:
             with transaction(self._db) as db:
-                db.executemany("DELETE FROM announced WHERE container=? AND path=?", sorted(gone))
+                db.executemany("DELETE FROM announced_versions WHERE container=? AND path=?", sorted(gone))
             for place in gone:
                 del self._known[place]
 
 
 class Watcher:
-    """Looks at the data folder every second, and at once after a PUT."""
+    """Looks at all blobs every second, and at once after a PUT; less often where a look takes long."""
 
-    def __init__(self, data: Path, announced: Announced, publish: Publish, base_url: str) -> None:
-        self._data = data
+    def __init__(
+        self, blobs: Callable[[], Iterable[Blob]], announced: Announced, publish: Publish, base_url: str
+    ) -> None:
+        self._blobs = blobs
         self._announced = announced
         self._publish = publish
         self._base_url = base_url
@@ -93,16 +96,24 @@ class Watcher:
         """Look until cancelled."""
         while True:
             self._wake.clear()
+            began = time.monotonic()
             await asyncio.to_thread(self.look)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), 1.0)
+                await asyncio.wait_for(self._wake.wait(), max(1.0, 4 * (time.monotonic() - began)))
 
     def look(self) -> None:
-        """Announce what is new or changed and whole: it came by PUT, or is as it was at the last look."""
-        seen = list(blobs_in(self._data))
+        """Announce what is new or changed and whole: it came by PUT, or is as it was at the last look.
+
+        A storage account shows only what is whole.
+        """
+        try:
+            seen = list(self._blobs())
+        except Unavailable as error:
+            log.warning("nobody can see now what data there are: %s", error)
+            return
         self._announced.forget_all_but(seen)
         unknown = [one for one in seen if not self._announced.has(one)]
-        ready = [one for one in unknown if one in self._whole or one in self._last]
+        ready = [one for one in unknown if one.told or one in self._whole or one in self._last]
         self._last = set(unknown)
         for start in range(0, len(ready), _BATCH):
             batch = ready[start : start + _BATCH]
@@ -113,31 +124,6 @@ class Watcher:
                 return
             self._announced.keep(batch)
             self._whole.difference_update(batch)
-
-
-def blobs_in(data: Path) -> Iterator[Blob]:
-    """Every regular file below a container folder; hidden, unfinished and linked ones are left out."""
-    for container in _entries(data):
-        if container.is_dir(follow_symlinks=False):
-            yield from _below(container.path, container.name, "")
-
-
-def _below(folder: str, container: str, prefix: str) -> Iterator[Blob]:
-    for entry in _entries(Path(folder)):
-        if entry.is_dir(follow_symlinks=False):
-            yield from _below(entry.path, container, f"{prefix}{entry.name}/")
-        elif entry.is_file(follow_symlinks=False) and not entry.name.endswith(UNFINISHED):
-            with suppress(FileNotFoundError):
-                found = entry.stat(follow_symlinks=False)
-                yield Blob(container, prefix + entry.name, found.st_mtime_ns, found.st_size)
-
-
-def _entries(folder: Path) -> Sequence[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as found:
-            return sorted((one for one in found if not one.name.startswith(".")), key=lambda one: one.name)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
 
 
 def created(blob: Blob, sequencer: int, base_url: str) -> dict[str, Any]:

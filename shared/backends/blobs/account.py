@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError
-from azure.storage.blob import BlobClient, BlobServiceClient, ContainerClient, StorageErrorCode
+from azure.storage.blob import BlobServiceClient, ContainerClient, StorageErrorCode
 
 from shared.errors import Misconfigured, Unavailable
 
@@ -56,9 +56,13 @@ class Account:
         """Return a container of ours, which may not exist yet."""
         return self._client.get_container_client(f"{self._prefix}{name}")
 
-    def blob(self, container: str, name: str) -> BlobClient:
-        """Return a blob in a container of somebody's data."""
-        return self._client.get_blob_client(container, name)
+    def data(self, container: str) -> ContainerClient:
+        """Return a container of somebody's data."""
+        return self._client.get_container_client(container)
+
+    def containers(self) -> list[str]:
+        """Return the names of all containers, ours too."""
+        return repeated("the list of containers", lambda: [found.name for found in self._client.list_containers()])
 
 
 def _client(connection: str, options: dict[str, Any]) -> BlobServiceClient:

@@ -43,7 +43,7 @@ def fetch(state: Path, blob: Blob, data: Path) -> None:
     if account is None:
         _copy(state, blob, target)
     else:
-        client = account.blob(blob.container, blob.name)
+        client = account.data(blob.container).get_blob_client(blob.name)
         target.parent.mkdir(parents=True, exist_ok=True)
         _patiently(lambda: _download(client, blob, target))
 
