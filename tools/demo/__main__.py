@@ -45,10 +45,12 @@ def run(given: argparse.Namespace, console: Console) -> None:
     alone = given.yes or not sys.stdin.isatty()
     places = place.prepare(given.state, *given_projects(given))
     console.print(told(places), soft_wrap=True, markup=False)
-    with Stack(given.state, places[0].projects_file, host_port=7071, grid_port=7072) as stack:
+    with Stack(given.state, places[0].projects_file, host_port=7071, grid_port=7072, storage=given.storage) as stack:
         stories = [Story(at, reach(given.state), stack.keys.topic, console, alone) for at in places]
         story = stories[0]
         story.say(f"  the app {stack.host_url}, the topic and the live addresses {stack.grid_url}")
+        if stack.storage_url:
+            story.say(f"  ledger, artifacts, queues and data in Azurite, Microsoft's stand-in: {stack.storage_url}")
         whole(stack)
         live, kept = pushes(story, began)
         for story in stories[1:]:
@@ -109,6 +111,7 @@ def main() -> int:
     parser.add_argument("--project", type=Path, help="a git repository or a plain folder with a signalbox.toml")
     parser.add_argument("--data", type=Path, help="the folder with its data")
     parser.add_argument("--full", action="store_true", help="every flight, not a tenth of them")
+    parser.add_argument("--storage", choices=["local", "azurite"], help="where the stack keeps its state")
     parser.add_argument("--yes", action="store_true", help="answer for the approver and take the stack down")
     console = Console(highlight=False)
     # Told to end, the demo takes its stack down as after Ctrl-C.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tools.local.keys import make_secret
-from tools.local.settings import Plan
+from tools.local.settings import STORAGES, Plan, chosen_storage
 from tools.local.supervisor import run
 
 
@@ -22,6 +22,9 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--grid-port", type=int, default=7072, help="0 = any free one")
     up.add_argument("--without", action="append", default=[], metavar="FUNCTION", help="deliver no events to it")
     up.add_argument("--no-patrol", action="store_true", help="switch the patrol off")
+    up.add_argument(
+        "--storage", choices=STORAGES, help="files, our own Azurite, or the account STORAGE_CONNECTION names"
+    )
     up.add_argument("--json", action="store_true", help="tell the addresses as JSON")
     secret = commands.add_parser("secret", help="print a secret of keys.json, made at first use")
     secret.add_argument("--state", type=Path, default=Path(".signalbox"), help="the state folder")
@@ -44,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             without=tuple(given.without),
             patrol=not given.no_patrol,
             json=given.json,
+            storage=chosen_storage(given.state, given.storage),
         )
     )
 

@@ -4,6 +4,7 @@ It writes what it acknowledged to disk a little later: it is ended with SIGTERM 
 """
 
 import argparse
+import asyncio
 import ctypes
 import os
 import signal
@@ -11,18 +12,21 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tools.local.files import read_json, write_json
 from tools.local.node import NoAzurite, azurite_command
+from tools.local.processes import Child, say
 
 # Azurite's own account, known to everybody; it listens on loopback only.
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 _PR_SET_PDEATHSIG = 1
+_START = 60.0
 _FLAGS = ("--silent", "--disableTelemetry", "--skipApiVersionCheck", "--tablePort", "0")
 # Azurite drops idle connections after five seconds, in which a request on one of them is lost.
 _KEEP = ("--blobKeepAliveTimeout", "65", "--queueKeepAliveTimeout", "65")
@@ -102,8 +106,87 @@ class Azurite:
         self.stop()
 
 
-def free_ports() -> Ports:
-    """Two ports that nobody uses now."""
+class Beside:
+    """The Azurite of a stack: a child of its supervisor, with its state in STATE/azurite."""
+
+    def __init__(self, state: Path, changed: Callable[[], None]) -> None:
+        self._ports = _ports_of(state)
+        numbers = ["--blob-port", str(self._ports.blobs), "--queue-port", str(self._ports.queues)]
+        arguments = ["--state", str(state), *numbers]
+        self._child = Child("azurite", "tools.local.azurite", arguments, os.environ, None, changed)
+        self._running: asyncio.Future[None] | None = None
+
+    @property
+    def connection(self) -> str:
+        """Its connection string."""
+        return self._ports.connection
+
+    @property
+    def url(self) -> str:
+        """Where its blobs are."""
+        return f"http://127.0.0.1:{self._ports.blobs}/{ACCOUNT}"
+
+    @property
+    def pid(self) -> int | None:
+        """Its process now."""
+        return self._child.pid
+
+    async def start(self) -> bool:
+        """Start it and return once it answers; False, with the reason said, if it cannot be had."""
+        try:
+            await asyncio.to_thread(azurite_command)
+        except NoAzurite as error:
+            say(str(error))
+            return False
+        self._running = asyncio.ensure_future(self._child.keep_going())
+        try:
+            async with asyncio.timeout(_START):
+                for port in (self._ports.blobs, self._ports.queues):
+                    await _until_listening(port)
+        except TimeoutError:
+            say(f"Azurite did not answer within {_START:g} s; see the lines above. Nothing is left running.")
+            return False
+        return True
+
+    async def stop(self) -> None:
+        """End it and wait until all is on disk."""
+        if self._running is not None:
+            self._child.stop()
+            await self._running
+
+
+async def _until_listening(port: int) -> None:
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.05)
+        else:
+            writer.close()
+            return
+
+
+def _ports_of(state: Path) -> Ports:
+    """The ports of this state folder, the same at every start if nobody took them: jobs that outlived a stack go on."""
+    known = read_json(state / "azurite.json")
+    ports = Ports(**known) if known else None
+    if ports is None or not all(_is_free(port) for port in (ports.blobs, ports.queues)):
+        ports = _free_ports()
+        write_json(state / "azurite.json", asdict(ports))
+    return ports
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _free_ports() -> Ports:
     with socket.socket() as one, socket.socket() as other:
         for opened in (one, other):
             opened.bind(("127.0.0.1", 0))

@@ -28,12 +28,12 @@ class Child:
         module: str,
         arguments: Sequence[str],
         environment: Mapping[str, str],
-        socket: int,
+        socket: int | None,
         changed: Callable[[], None],
     ) -> None:
         self.name = name
         self.pid: int | None = None
-        fixed = ["--fd", str(socket), "--parent", str(os.getpid())]
+        fixed = ["--parent", str(os.getpid())] + ([] if socket is None else ["--fd", str(socket)])
         self._command = [sys.executable, "-m", module, *arguments, *fixed]
         self._environment = environment
         self._socket = socket
@@ -65,7 +65,7 @@ class Child:
             stdin=asyncio.subprocess.DEVNULL,
             # stdout belongs to the supervisor's own line.
             stdout=sys.stderr.fileno(),
-            pass_fds=(self._socket,),
+            pass_fds=() if self._socket is None else (self._socket,),
             # A Ctrl-C reaches the supervisor only, which ends the children in order.
             start_new_session=True,
         )

@@ -39,12 +39,14 @@ class Stack:
         without: Sequence[str] = (),
         patrol: bool = True,
         environment: Mapping[str, str] | None = None,
+        storage: str | None = None,
     ) -> None:
         self.state = Path(state).resolve()
         ports = ["--host-port", str(host_port), "--grid-port", str(grid_port)]
         places = ["--state", str(self.state), "--projects", str(Path(projects).resolve()), "--app", str(app)]
         flags = [part for function in without for part in ("--without", function)]
         flags += [] if patrol else ["--no-patrol"]
+        flags += ["--storage", storage] if storage else []
         self._command = [sys.executable, "-m", "tools.local", "up", "--json", *places, *ports, *flags]
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
@@ -59,6 +61,11 @@ class Stack:
     def grid_url(self) -> str:
         """The base address of the topic, the blobs and the live addresses."""
         return str(self._run["grid_url"])
+
+    @property
+    def storage_url(self) -> str:
+        """Where the blobs of its own Azurite are, empty if it has none."""
+        return str(self._run.get("storage_url", ""))
 
     @property
     def keys(self) -> Keys:

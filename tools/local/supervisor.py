@@ -11,6 +11,7 @@ from contextlib import suppress
 
 import aiohttp
 
+from tools.local.azurite import Beside
 from tools.local.files import Taken, held, read_json, write_json
 from tools.local.keys import Keys, make_keys
 from tools.local.processes import Child, say, wait_until_gone
@@ -42,7 +43,7 @@ def run(plan: Plan) -> int:
 
 
 class Supervisor:
-    """One stack: two listening sockets, two children, one `run.json`."""
+    """One stack: two listening sockets, two children, Azurite if it is chosen, one `run.json`."""
 
     def __init__(self, plan: Plan, keys: Keys) -> None:
         self._plan = plan
@@ -51,7 +52,9 @@ class Supervisor:
         # The sockets are ours: what arrives while a child is started again waits instead of being refused.
         self._sockets = [_opened(plan.host_port, "host"), _opened(plan.grid_port, "grid")]
         self.host_url, self.grid_url = (f"http://127.0.0.1:{one.getsockname()[1]}" for one in self._sockets)
-        self._settings = app_settings(plan, keys, self.host_url, self.grid_url)
+        self._azurite = Beside(plan.state, self._note) if plan.storage == "azurite" else None
+        connection = self._azurite.connection if self._azurite else ""
+        self._settings = app_settings(plan, keys, self.host_url, self.grid_url, connection)
         self._children = self._made()
         self._up = False
 
@@ -76,8 +79,8 @@ class Supervisor:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        running = [asyncio.ensure_future(child.keep_going()) for child in self._children]
-        starting = asyncio.ensure_future(self._start())
+        running: list[asyncio.Future[None]] = []
+        starting = asyncio.ensure_future(self._start(running))
         stopped = asyncio.ensure_future(stop.wait())
         await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
         failed = starting.done() and not starting.result()
@@ -87,9 +90,13 @@ class Supervisor:
         await self._stop(running)
         return 1 if failed else 0
 
-    async def _start(self) -> bool:
+    async def _start(self, running: list[asyncio.Future[None]]) -> bool:
         try:
+            # What is acknowledged is kept there, so it is up before the others and ends after them.
+            if self._azurite and not await self._azurite.start():
+                return False
             async with asyncio.timeout(_START), aiohttp.ClientSession() as session:
+                running += [asyncio.ensure_future(child.keep_going()) for child in self._children]
                 status = await _answer(session, f"{self.host_url}/admin/host/status", self._keys.master)
                 await _answer(session, self.grid_url, "")
                 self._up = True
@@ -108,6 +115,8 @@ class Supervisor:
             child.stop()
         await asyncio.gather(*running)
         await self._services("stop")
+        if self._azurite:
+            await self._azurite.stop()
         (self._plan.state / "run.json").unlink(missing_ok=True)
 
     def _note(self) -> None:
@@ -115,6 +124,9 @@ class Supervisor:
             pids = {child.name: child.pid for child in self._children} | {"supervisor": os.getpid()}
             projects = str(self._plan.projects)
             told = {"host_url": self.host_url, "grid_url": self.grid_url, "projects": projects, "pids": pids}
+            if self._azurite:
+                pids["azurite"] = self._azurite.pid
+                told["storage_url"] = self._azurite.url
             write_json(self._plan.state / "run.json", told)
 
     def _announce(self, status: Mapping[str, object]) -> None:

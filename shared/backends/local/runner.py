@@ -19,7 +19,7 @@ from shared.backends.local.environments import Environment, ensure
 from shared.backends.local.events import publish
 from shared.backends.local.jobs import Assignment, end_event, read_assignment
 from shared.backends.local.workspace import NEEDED_NO_MORE, clear, job_folder, prepare, write_job
-from shared.errors import SignalboxError, StepFailed
+from shared.errors import SignalboxError, StepFailed, Unavailable
 from shared.ports import JobReport, JobSpec
 
 SCRIPT = {"try": "try_service"}
@@ -40,6 +40,10 @@ def main(state: Path, name: str) -> None:
     ended: JobReport | None = None
     try:
         ended = _attempt(state, assignment, began)
+    except Unavailable as error:
+        # No answer is no failure: without a status it counts as lost, and is started again.
+        print(f"{name} could not begin: {error}", flush=True)
+        os._exit(os.EX_TEMPFAIL)
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if ended is None:
