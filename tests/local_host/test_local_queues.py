@@ -1,4 +1,4 @@
-"""Queues: leases, delays, poison, and what a reader does at its limits."""
+"""Queues in SQLite by a clock of ours: leases, delays, and what a reader does at its limits."""
 
 import asyncio
 import itertools
@@ -12,7 +12,7 @@ from tools.local.host_json import HostSettings
 from tools.local.index import Function, index
 from tools.local.invoke import Invoker
 from tools.local.queue_store import Message, QueueStore
-from tools.local.queues import Queues, TooLong, metadata
+from tools.local.queues import Queues, TooLong
 
 
 @pytest.fixture
@@ -23,13 +23,6 @@ def store(tmp_path: Path) -> QueueStore:
 def take_one(store: QueueStore, now: float, lease: float = 60.0) -> Message:
     (message,) = store.take("work", 16, lease, now)
     return message
-
-
-def test_messages_come_in_the_order_they_were_put(store: QueueStore) -> None:
-    store.put([("work", str(number)) for number in range(5)], 1.0)
-    store.put([("other", "x")], 0.0)
-    assert [one.body for one in store.take("work", 3, 60.0, 2.0)] == ["0", "1", "2"]
-    assert [one.body for one in store.take("work", 3, 60.0, 2.0)] == ["3", "4"]
 
 
 def test_a_leased_message_is_hidden_until_its_lease_ends(store: QueueStore) -> None:
@@ -43,7 +36,7 @@ def test_a_renewed_lease_lasts_longer(store: QueueStore) -> None:
     store.put([("work", "a")], 0.0)
     store.renew(take_one(store, 0.0), 60.0, 50.0)
     assert store.take("work", 16, 60.0, 109.0) == []
-    assert store.next_visible("work") == 110.0
+    assert store.next_visible("work", 0.0) == 110.0
 
 
 def test_a_lease_that_was_lost_changes_nothing_any_more(store: QueueStore) -> None:
@@ -68,14 +61,6 @@ def test_what_a_dead_host_held_is_visible_at_once_but_a_delay_is_kept(store: Que
     assert [one.body for one in again.take("work", 16, 600.0, 300.0)] == ["delayed"]
 
 
-def test_a_poisoned_message_starts_anew_in_its_poison_queue_and_never_expires(store: QueueStore) -> None:
-    store.put([("work", "a")], 0.0)
-    store.poison(take_one(store, 0.0), 5.0)
-    assert store.count("work") == 0
-    (message,) = store.take("work-poison", 16, 60.0, 10**9)
-    assert (message.body, message.dequeues, message.expires) == ("a", 1, None)
-
-
 def test_a_message_expires_after_a_week(store: QueueStore) -> None:
     store.put([("work", "a")], 0.0)
     assert store.take("work", 16, 60.0, 7 * 24 * 3600.0) == []
@@ -85,16 +70,6 @@ def test_all_messages_of_a_call_are_put_or_none(store: QueueStore) -> None:
     with pytest.raises(ValueError, match="unpack"):
         store.put([("work", "a"), ("work",)], 0.0)  # type: ignore[list-item]
     assert store.count("work") == 0
-
-
-def test_the_metadata_is_read_by_the_converter_of_the_sdk(store: QueueStore) -> None:
-    store.put([("work", "a")], 0.0)
-    message = take_one(store, 0.0)
-    converter = func.meta.get_binding_registry().get("queueTrigger")
-    decoded = converter.decode(func.meta.Datum("a", "string"), trigger_metadata=metadata(message))
-    assert (decoded.id, decoded.dequeue_count, decoded.pop_receipt) == (message.id, 1, message.receipt)
-    assert decoded.insertion_time.year == 1970
-    assert decoded.expiration_time.day == 8
 
 
 def queue_function(work: Callable[[str, int], Awaitable[None]]) -> Function:
@@ -171,7 +146,7 @@ def test_a_failed_message_waits_for_the_visibility_timeout(store: QueueStore) ->
 
     async def story(queues: Queues) -> None:
         await queues.put([("work", "a")])
-        await eventually(lambda: store.next_visible("work") == 1030.0)
+        await eventually(lambda: store.next_visible("work", 0.0) == 1030.0)
         now[0] = 1030.0
         await queues.put([("work", "b")])
         await second.wait()
@@ -179,21 +154,6 @@ def test_a_failed_message_waits_for_the_visibility_timeout(store: QueueStore) ->
     asyncio.run(reading(store, HostSettings(visibility_timeout=30.0), work, story, lambda: now[0]))
     assert (1, 1000.0) in tries
     assert (2, 1030.0) in tries
-
-
-def test_a_message_that_always_fails_is_poisoned_at_the_cap(store: QueueStore) -> None:
-    tries: list[int] = []
-
-    async def work(_: str, dequeue: int) -> None:
-        tries.append(dequeue)
-        raise RuntimeError("never")
-
-    async def story(queues: Queues) -> None:
-        await queues.put([("work", "a")])
-        await eventually(lambda: store.count("work-poison") == 1)
-
-    asyncio.run(reading(store, HostSettings(max_dequeue_count=3), work, story, lambda: 1000.0))
-    assert tries == [1, 2, 3]
 
 
 def test_a_message_over_the_limit_is_refused_and_none_of_its_call_is_put(store: QueueStore) -> None:

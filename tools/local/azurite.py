@@ -55,17 +55,19 @@ def command(location: Path | None, ports: Ports) -> Sequence[str]:
 
 
 class Azurite:
-    """One Azurite in memory, on free ports, for tests: entered, it answers; left, it is gone."""
+    """One Azurite in memory, or in `state`, on free ports, for tests: entered, it answers; left, it is gone."""
 
-    def __init__(self, location: Path | None = None) -> None:
-        self._location = location
+    def __init__(self, state: Path | None = None) -> None:
+        self._state = state
         self._process: subprocess.Popen[str] | None = None
         self.connection = ""
 
     def start(self) -> str:
         """Start it and return its connection string. Raises NoAzurite."""
+        state = [] if self._state is None else ["--state", str(self._state)]
         process = subprocess.Popen(
-            command(self._location, Ports(0, 0)),
+            [sys.executable, "-m", "tools.local.azurite", "--parent", str(os.getpid()), *state],
+            cwd=Path(__file__).parents[2],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -196,13 +198,14 @@ def _free_ports() -> Ports:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Be Azurite until SIGTERM, or until the parent ends."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--state", type=Path, required=True, help="the state folder; blobs are kept in its azurite/")
-    parser.add_argument("--blob-port", type=int, required=True)
-    parser.add_argument("--queue-port", type=int, required=True)
+    parser.add_argument("--state", type=Path, help="the state folder, in whose azurite/ it keeps all; else in memory")
+    parser.add_argument("--blob-port", type=int, default=0, help="0 = any free one")
+    parser.add_argument("--queue-port", type=int, default=0, help="0 = any free one")
     parser.add_argument("--parent", type=int, help="end when this process, our parent, ends")
     given = parser.parse_args(arguments)
-    location = given.state.resolve() / "azurite"
-    location.mkdir(mode=0o700, parents=True, exist_ok=True)
+    location = given.state.resolve() / "azurite" if given.state else None
+    if location is not None:
+        location.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         whole = command(location, Ports(given.blob_port, given.queue_port))
     except NoAzurite as error:

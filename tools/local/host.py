@@ -6,7 +6,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from tools.local.host_json import HostSettings, is_disabled, read_host_json
 from tools.local.index import Function, NotIndexed, load
 from tools.local.invoke import Invoker
 from tools.local.keys import Keys, make_keys
-from tools.local.queue_store import QueueStore
+from tools.local.queue_store import QueueStore, Store
 from tools.local.queues import Queues
 from tools.local.serving import end_with, listening, log_to_stderr, options, serve
 from tools.local.timers import Status, Timer, wall_clock
@@ -35,7 +35,7 @@ class Host:
         log_to_stderr(os.environ.get("LOG_LEVEL", self._settings.log_level))
         functions, trouble = loaded(app)
         self._enabled = [one for one in functions if not is_disabled(one.name)]
-        self._queues = Queues(QueueStore(state / "queues.db"), self._settings, time.time)
+        self._queues = Queues(store_of(state, self._settings), self._settings, time.time)
         self._invoker = Invoker(self._queues.put, self._settings.function_timeout, _overran, _threads())
         enabled = {one.name: one for one in self._enabled}
         self.front = Front(
@@ -73,6 +73,17 @@ class Host:
         yield
         for task in tasks:
             task.cancel()
+
+
+def store_of(state: Path, settings: HostSettings, environment: Mapping[str, str] = os.environ) -> Store:
+    """Where queue messages are kept: in the account of AzureWebJobsStorage, without one in the state folder."""
+    connection = environment.get("AzureWebJobsStorage", "")
+    if not connection:
+        return QueueStore(state / "queues.db")
+    # Imported when it is chosen: half a second that a start on files need not wait for.
+    from tools.local.queue_storage import StorageQueues
+
+    return StorageQueues(connection, settings.message_encoding, settings.longest_wait)
 
 
 def loaded(app: Path) -> tuple[Sequence[Function], str]:

@@ -23,6 +23,8 @@ class HostSettings:
     max_dequeue_count: int = 5
     visibility_timeout: float = 0.0
     message_bytes: int = 48 * 1024
+    message_encoding: str = "base64"
+    longest_wait: float = 60.0
     function_timeout: float | None = 1800.0
     log_level: str = "INFO"
 
@@ -37,13 +39,16 @@ def read_host_json(app: Path) -> HostSettings:
     queues = extensions.get("queues", {})
     batch = int(queues.get("batchSize", 16))
     timeout = raw.get("functionTimeout", "00:30:00")
+    encoding = queues.get("messageEncoding", "base64").lower()
     return HostSettings(
         route_prefix=extensions.get("http", {}).get("routePrefix", "api").strip("/"),
         batch_size=batch,
         new_batch_threshold=int(queues.get("newBatchThreshold", batch // 2)),
         max_dequeue_count=int(queues.get("maxDequeueCount", 5)),
         visibility_timeout=seconds(queues.get("visibilityTimeout", "00:00:00")),
-        message_bytes=(64 if queues.get("messageEncoding", "base64").lower() == "none" else 48) * 1024,
+        message_bytes=(64 if encoding == "none" else 48) * 1024,
+        message_encoding=encoding,
+        longest_wait=seconds(queues.get("maxPollingInterval", "00:01:00")),
         function_timeout=None if timeout == "-1" else seconds(timeout),
         log_level=_level(raw),
     )

@@ -4,31 +4,41 @@ import asyncio
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from azure.functions.meta import Datum
 
+from shared.errors import Unavailable
 from tools.local.host_json import HostSettings
 from tools.local.index import Function
 from tools.local.invoke import InvocationFailed, Invoker
-from tools.local.queue_store import Message, QueueStore
+from tools.local.queue_store import Message, Store
 
 log = logging.getLogger("host")
 T = TypeVar("T")
-_LEASE = 600.0
+_AWAY = 1.0
+_HIDDEN = 600.0
 
 
 class TooLong(ValueError):
     """A message that a storage queue would refuse."""
 
 
+class Held:
+    """A message whose function runs: `message` is the one that carries the lease now."""
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        self.changing = asyncio.Lock()
+
+
 class Queues:
     """The queues of one host: `put` is durable when it returns and wakes the reader of its queue."""
 
-    def __init__(self, store: QueueStore, settings: HostSettings, now: Callable[[], float]) -> None:
+    def __init__(self, store: Store, settings: HostSettings, now: Callable[[], float]) -> None:
         self._store = store
         self._settings = settings
         self._now = now
@@ -64,7 +74,7 @@ class Queues:
             if len(busy) > self._settings.new_batch_threshold:
                 await wake.wait()
                 continue
-            batch = await self._do(self._store.take, queue, self._settings.batch_size, _LEASE, self._now())
+            batch = await self._taken(queue)
             for message in batch:
                 task = asyncio.ensure_future(self._work(function, invoker, message))
                 busy.add(task)
@@ -73,8 +83,17 @@ class Queues:
             if not batch:
                 await self._until_something(queue, wake)
 
+    async def _taken(self, queue: str) -> Sequence[Message]:
+        most = self._settings.batch_size
+        try:
+            return await self._do(self._store.take, queue, most, self._store.lease, self._now())
+        except Unavailable as error:
+            log.warning("queue %s is not read now: %s", queue, error)
+            await asyncio.sleep(_AWAY)
+            return []
+
     async def _until_something(self, queue: str, wake: asyncio.Event) -> None:
-        due = await self._do(self._store.next_visible, queue)
+        due = await self._do(self._store.next_visible, queue, self._now())
         wait = None if due is None else max(0.01, min(60.0, due - self._now()))
         try:
             await asyncio.wait_for(wake.wait(), wait)
@@ -82,20 +101,35 @@ class Queues:
             return
 
     async def _work(self, function: Function, invoker: Invoker, message: Message) -> None:
-        lease = asyncio.ensure_future(self._keep(message))
+        held = Held(message)
+        lease = asyncio.ensure_future(self._keep(held))
         try:
             await invoker.run(function, Datum(message.body, "string"), metadata(message))
         except InvocationFailed:
-            await self._give_back(message)
+            await self._finish(held, lease, self._give_back)
         else:
-            await self._do(self._store.delete, message)
-        finally:
-            lease.cancel()
+            await self._finish(held, lease, self._done)
 
-    async def _keep(self, message: Message) -> None:
+    async def _finish(self, held: Held, lease: asyncio.Future[None], how: Callable[[Message], Awaitable[None]]) -> None:
+        """End the lease first: a renewal under way gives the message another receipt."""
+        async with held.changing:
+            lease.cancel()
+            try:
+                await how(held.message)
+            except Unavailable as error:
+                log.warning("message %s comes again when its lease ends: %s", held.message.id, error)
+
+    async def _keep(self, held: Held) -> None:
         while True:
-            await asyncio.sleep(_LEASE / 2)
-            await self._do(self._store.renew, message, _LEASE, self._now())
+            await asyncio.sleep(self._store.lease / 2)
+            async with held.changing:
+                try:
+                    held.message = await self._do(self._store.renew, held.message, self._store.lease, self._now())
+                except Unavailable as error:
+                    log.warning("the lease of message %s was not renewed: %s", held.message.id, error)
+
+    async def _done(self, message: Message) -> None:
+        await self._do(self._store.delete, message)
 
     async def _give_back(self, message: Message) -> None:
         if message.dequeues < self._settings.max_dequeue_count:
@@ -104,7 +138,9 @@ class Queues:
             log.error("message %s failed %d times; moved to %s-poison", message.id, message.dequeues, message.queue)
             await self._do(self._store.poison, message, self._now())
             self._wake[f"{message.queue}-poison"].set()
-        # A poison queue has no poison queue: as on the real host the message stays hidden until its lease ends.
+        else:
+            # A poison queue has no poison queue: as on the real host the message stays hidden for the time of a lease.
+            await self._do(self._store.release, message, _HIDDEN, self._now())
 
 
 def metadata(message: Message) -> Mapping[str, Datum]:
