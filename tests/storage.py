@@ -24,12 +24,12 @@ def connection() -> str:
         return told
     one = Azurite()
     try:
-        one.start()
+        started = one.start()
     except NoAzurite as error:
         pytest.skip(str(error))
     atexit.register(one.stop)
-    os.environ[STARTED] = one.connection
-    return one.connection
+    os.environ[STARTED] = started
+    return started
 
 
 def prefix(folder: Path) -> str:

@@ -54,7 +54,7 @@ def test_a_blob_that_was_put_is_in_the_account_and_can_be_read(
 
 
 def test_a_large_blob_is_whole(web: httpx.Client, container: str) -> None:
-    content = bytes(range(256)) * 200_000
+    content = bytes(range(256)) * 20_000
     assert web.put(f"/{container}/large.bin", content=content).json()["size"] == len(content)
     assert web.get(f"/{container}/large.bin").content == content
 
@@ -90,9 +90,10 @@ def test_every_version_in_every_container_is_announced_once(
     first = account.create_container(container)
     uploaded = first.upload_blob("a.csv", b"one")
     one = watching()
-    one.look()
-    one.look()
-    assert told.about(container) == ["a.csv"]
+    for _ in range(2):
+        # At the first look already: a storage account shows a blob when it is whole.
+        one.look()
+        assert told.about(container) == ["a.csv"]
     mine = next(event for event in told if container in event["subject"])["data"]
     assert (mine["eTag"], mine["contentLength"]) == (uploaded.get_blob_properties().etag, 3)
     first.upload_blob("a.csv", b"two", overwrite=True)

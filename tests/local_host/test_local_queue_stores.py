@@ -25,7 +25,6 @@ from tools.local.queues import Queues, metadata
 STORES: dict[str, Callable[[Path], Any]] = {
     "sqlite": lambda folder: QueueStore(folder / "queues.db"),
     "azurite": lambda folder: StorageQueues(storage.connection(), "base64", 2.0),
-    "azurite, plain": lambda folder: StorageQueues(storage.connection(), "none", 2.0),
 }
 
 

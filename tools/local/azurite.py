@@ -47,26 +47,25 @@ class Ports:
         return f"{account};BlobEndpoint={blobs};QueueEndpoint={queues};"
 
 
-def command(location: Path | None, ports: Ports) -> Sequence[str]:
-    """How it is started; its state is in `location`, or in memory. Raises NoAzurite."""
+def command(location: Path | None, ports: Ports, more: Sequence[str] = ()) -> Sequence[str]:
+    """How it is started; its state is in `location`, or in memory; `more` are flags of its own. Raises NoAzurite."""
     where = ["--inMemoryPersistence"] if location is None else ["--location", str(location)]
     numbers = ["--blobPort", str(ports.blobs), "--queuePort", str(ports.queues)]
-    return [*azurite_command(), *_FLAGS, *_KEEP, *where, *numbers]
+    return [*azurite_command(), *_FLAGS, *_KEEP, *where, *numbers, *more]
 
 
 class Azurite:
-    """One Azurite in memory, or in `state`, on free ports, for tests: entered, it answers; left, it is gone."""
+    """One Azurite in memory, on free ports, for tests: entered, it answers; left, it is gone. `flags` are its own."""
 
-    def __init__(self, state: Path | None = None) -> None:
-        self._state = state
+    def __init__(self, *flags: str) -> None:
+        self._flags = flags
+        self.ports = Ports(0, 0)
         self._process: subprocess.Popen[str] | None = None
-        self.connection = ""
 
     def start(self) -> str:
         """Start it and return its connection string. Raises NoAzurite."""
-        state = [] if self._state is None else ["--state", str(self._state)]
         process = subprocess.Popen(
-            [sys.executable, "-m", "tools.local.azurite", "--parent", str(os.getpid()), *state],
+            [sys.executable, "-m", "tools.local.azurite", "--parent", str(os.getpid()), *self._flags],
             cwd=Path(__file__).parents[2],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -84,8 +83,8 @@ class Azurite:
             if listening:
                 found[service.split()[-1]] = int(address.strip().rpartition(":")[2])
             if {"Blob", "Queue", "Table"} <= set(found):
-                self.connection = Ports(found["Blob"], found["Queue"]).connection
-                return self.connection
+                self.ports = Ports(found["Blob"], found["Queue"])
+                return self.ports.connection
         self.stop()
         raise NoAzurite(f"Azurite did not start: {''.join(said)[-1000:]}")
 
@@ -202,12 +201,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--blob-port", type=int, default=0, help="0 = any free one")
     parser.add_argument("--queue-port", type=int, default=0, help="0 = any free one")
     parser.add_argument("--parent", type=int, help="end when this process, our parent, ends")
-    given = parser.parse_args(arguments)
+    given, more = parser.parse_known_args(arguments)
     location = given.state.resolve() / "azurite" if given.state else None
     if location is not None:
         location.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        whole = command(location, Ports(given.blob_port, given.queue_port))
+        whole = command(location, Ports(given.blob_port, given.queue_port), more)
     except NoAzurite as error:
         sys.exit(str(error))
     if sys.platform != "linux":

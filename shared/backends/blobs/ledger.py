@@ -117,7 +117,7 @@ class BlobLedger:
         known = self._tails.pop(stream, None)
         found = self._segments.look(stream, known.start if known else 0)
         if found is None:
-            return self._segments.first()
+            return known if known and not known.made else self._segments.first()
         while found.full:
             self._keep(stream, found)
             following = self._segments.look(stream, found.end)
