@@ -177,10 +177,10 @@ def test_a_mark_whose_answer_was_lost_is_ours_and_nobody_elses(
     ledger: BlobLedger, other: BlobLedger, wire: Wire
 ) -> None:
     asyncio.run(ledger.mark("open/b", b"x"))
-    wire.lose("PUT marks/open/a")
+    wire.lose("PUT -marks/open/a")
     assert asyncio.run(ledger.mark("open/a", b"same")) is True
     assert asyncio.run(other.mark("open/a", b"same")) is False
-    wire.plan("before", "PUT marks/open/c", lambda: (asyncio.run(other.mark("open/c", b"same")), _lost())[1])
+    wire.plan("before", "PUT -marks/open/c", lambda: (asyncio.run(other.mark("open/c", b"same")), _lost())[1])
     assert asyncio.run(ledger.mark("open/c", b"same")) is False
 
 
@@ -225,7 +225,7 @@ def test_eight_writers_at_one_position_have_one_winner_at_each_of_many(tmp_path:
 
 def segments(folder: Path) -> list[tuple[str, int]]:
     """Return name and size of the blobs of the stream."""
-    found = storage.account(folder).container("ledger").list_blobs(name_starts_with=f"streams/{STREAM}/")
+    found = storage.account(folder).container("ledger").list_blobs(name_starts_with=f"{STREAM}/")
     return [(one.name.rpartition("/")[2], one.size) for one in found]
 
 
@@ -257,6 +257,27 @@ def test_at_the_end_of_a_segment_another_position_is_a_conflict_too(short: BlobL
     with pytest.raises(Conflict, match="12 bytes long"):
         append(short, b"no\n", at)
     assert segments(tmp_path) == [("0" * 20, 12)]
+
+
+def test_a_reader_who_knows_the_beginning_sees_what_others_appended_since(short: BlobLedger, tmp_path: Path) -> None:
+    reader, position = BlobLedger(storage.account(tmp_path), blocks=3), 0
+    for row in range(8):
+        assert read(reader, position) == b""
+        position = append(short, b"%03d\n" % row)
+        assert read(reader, position - 4) == b"%03d\n" % row
+
+
+def test_a_stream_that_was_put_back_from_a_backup_goes_on_from_there(short: BlobLedger, tmp_path: Path) -> None:
+    for _ in range(8):
+        append(short, b"row\n")
+    container = storage.account(tmp_path).container("ledger")
+    for start in (12, 24):
+        container.delete_blob(f"{STREAM}/{start:020d}")
+    assert read(short) == b"row\n" * 3
+    with pytest.raises(Conflict, match="12 bytes long"):
+        append(short, b"no\n", 4)
+    assert append(short, b"on\n") == 15
+    assert read(short) == b"row\n" * 3 + b"on\n"
 
 
 def test_a_crash_between_two_segments_leaves_nothing_to_mend(

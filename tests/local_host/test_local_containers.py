@@ -104,7 +104,7 @@ def test_every_version_in_every_container_is_announced_once(
     assert told.about(container) == ["a.csv", "a.csv", "b/c.csv"]
 
 
-@pytest.mark.parametrize("name", ["signalbox-ledger", "signalbox-artifacts"])
+@pytest.mark.parametrize("name", ["signalbox-ledger", "signalbox-marks", "signalbox-artifacts"])
 def test_what_the_app_keeps_for_itself_is_not_announced(account: BlobServiceClient, tmp_path: Path, name: str) -> None:
     ours = account.get_container_client(name)
     if not ours.exists():

@@ -12,7 +12,7 @@ from shared.backends.blobs.account import OURS, Account, make, repeated
 from tools.local.blobs import Blob
 
 # No subscription of anybody is about these, and they hold a blob for each stream and mark.
-_UNSEEN = (f"{OURS}ledger", f"{OURS}artifacts")
+_UNSEEN = (f"{OURS}ledger", f"{OURS}marks", f"{OURS}artifacts")
 
 
 class Containers:
@@ -50,7 +50,7 @@ class Containers:
         return _seen(container, path, found.properties), found.chunks()
 
     def blobs(self) -> Iterator[Blob]:
-        """Return every blob of every container but those of the ledger and the artifacts."""
+        """Return every blob of every container but those of the ledger, its marks and the artifacts."""
         for container in self._account.containers():
             if container not in _UNSEEN:
                 yield from self._below(container)

@@ -11,14 +11,13 @@ from shared.backends.blobs.account import Account, Patience, Unanswered, make, o
 from shared.backends.blobs.segments import BLOCKS, Grown, Segment, Segments
 from shared.errors import Conflict
 
-MARKS = "marks/"
 WRITER = "writer"
 REMEMBERED = 4096
 """Streams of which the last look is kept; it saves a request for each append."""
 
 
 class BlobLedger:
-    """`Ledger` in the container `signalbox-ledger`; safe across threads, processes and machines.
+    """`Ledger` in the containers `signalbox-ledger` and `signalbox-marks`; safe across threads, processes and machines.
 
     An append whose answer was lost is looked for before it is made again:
     bytes that stand where ours would be are taken for ours, as the same bytes at the same place say the same.
@@ -26,8 +25,9 @@ class BlobLedger:
 
     def __init__(self, account: Account, blocks: int = BLOCKS) -> None:
         self._account = account
-        self._container = account.container("ledger")
-        self._segments = Segments(self._container, blocks)
+        self._segments = Segments(account.container("ledger"), blocks)
+        # Apart, so that a policy may forbid every change and removal in the ledger's container.
+        self._marks_in = account.container("marks")
         # Both are what was seen last, never what is believed: each append is conditional on it.
         self._tails: dict[str, Segment] = {}
         self._ends: dict[tuple[str, int], int] = {}
@@ -61,6 +61,10 @@ class BlobLedger:
         return [(name, content) for name, content in zip(names, contents, strict=True) if content is not None]
 
     def _read(self, stream: str, start: int) -> bytes:
+        tail = self._tails.get(stream)
+        if tail is not None and tail.made and tail.end == start and self._segments.look(stream, tail.start) == tail:
+            # Most readers know all but what came since, and mostly nothing came.
+            return b""
         pieces, at = [], 0
         while True:
             end = self._ends.get((stream, at))
@@ -115,9 +119,11 @@ class BlobLedger:
     def _tail(self, stream: str) -> Segment:
         """Look at the segment that takes the next append; it may have to be made first."""
         known = self._tails.pop(stream, None)
-        found = self._segments.look(stream, known.start if known else 0)
+        found = self._segments.look(stream, known.start) if known and known.made and known.start else None
+        # What was put back from a backup may be shorter than what was seen: from the beginning, then.
+        found = found or self._segments.look(stream, 0)
         if found is None:
-            return known if known and not known.made else self._segments.first()
+            return self._segments.first()
         while found.full:
             self._keep(stream, found)
             following = self._segments.look(stream, found.end)
@@ -138,7 +144,7 @@ class BlobLedger:
             self._tails[stream] = segment
 
     def _mark(self, name: str, content: bytes) -> bool:
-        blob, writer, patience = self._container.get_blob_client(MARKS + name), uuid.uuid4().hex, Patience()
+        blob, writer, patience = self._marks_in.get_blob_client(name), uuid.uuid4().hex, Patience()
         while True:
             try:
                 once(f"mark {name}", lambda: blob.upload_blob(content, overwrite=False, metadata={WRITER: writer}))
@@ -149,11 +155,11 @@ class BlobLedger:
                 # Ours, if an answer was lost.
                 return self._writer(name) == writer
             except ResourceNotFoundError:
-                make(self._container)
+                make(self._marks_in)
                 patience.contend(f"mark {name}")
 
     def _writer(self, name: str) -> str:
-        blob = self._container.get_blob_client(MARKS + name)
+        blob = self._marks_in.get_blob_client(name)
         try:
             found = repeated(f"mark {name}", blob.get_blob_properties)
         except ResourceNotFoundError:
@@ -161,7 +167,7 @@ class BlobLedger:
         return str((found.metadata or {}).get(WRITER, ""))
 
     def _unmark(self, name: str) -> None:
-        blob = self._container.get_blob_client(MARKS + name)
+        blob = self._marks_in.get_blob_client(name)
         try:
             # By its ETag: asked again after a lost answer, it must not remove a newer one.
             found = repeated(f"mark {name}", blob.get_blob_properties)
@@ -173,15 +179,14 @@ class BlobLedger:
             return
 
     def _names(self, prefix: str) -> list[str]:
-        names = self._container.list_blob_names
+        names = self._marks_in.list_blob_names
         try:
-            found = repeated("the list of marks", lambda: list(names(name_starts_with=MARKS + prefix)))
+            return repeated("the list of marks", lambda: list(names(name_starts_with=prefix)))
         except ResourceNotFoundError:
             return []
-        return [name.removeprefix(MARKS) for name in found]
 
     def _content(self, name: str) -> bytes | None:
-        blob = self._container.get_blob_client(MARKS + name)
+        blob = self._marks_in.get_blob_client(name)
         try:
             return repeated(f"mark {name}", lambda: blob.download_blob().readall())
         except ResourceNotFoundError:

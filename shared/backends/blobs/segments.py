@@ -20,7 +20,6 @@ BLOCKS = 40_000
 PIECE = 16 * 1024 * 1024
 """Bytes read by one request: more would be split by the SDK, which takes an append in between for a change."""
 
-STREAMS = "streams/"
 LIMIT = "blocks"
 
 
@@ -107,13 +106,11 @@ class Segments:
     def names(self, prefix: str) -> set[str]:
         """Return the streams whose names begin with `prefix`."""
         try:
-            found = repeated(
-                "the list of streams", lambda: list(self._container.list_blobs(name_starts_with=STREAMS + prefix))
-            )
+            found = repeated("the list of streams", lambda: list(self._container.list_blobs(name_starts_with=prefix)))
         except ResourceNotFoundError:
             return set()
         # What was made and never appended to is no stream yet.
-        held = (one.name.removeprefix(STREAMS).rpartition("/")[0] for one in found if one.size)
+        held = (one.name.rpartition("/")[0] for one in found if one.size)
         return {name for name in held if name.startswith(prefix)}
 
     def _create(self, stream: str, blob: BlobClient) -> None:
@@ -132,7 +129,7 @@ class Segments:
             raise Grown(stream) from error
 
     def _blob(self, stream: str, start: int) -> BlobClient:
-        return self._container.get_blob_client(f"{STREAMS}{stream}/{start:020d}")
+        return self._container.get_blob_client(f"{stream}/{start:020d}")
 
 
 def _get(blob: BlobClient, offset: int, size: int) -> tuple[BlobProperties, bytes]:
