@@ -1,5 +1,7 @@
 """Azurite as a part of the stack: there before the others, there after a power cut, and gone with them."""
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
 from tests import storage
-from tools.local.azurite import Ports
+from tools.local.azurite import Azurite, Ports
 from tools.local.files import read_json
 from tools.local.node import NoAzurite, azurite_command
 from tools.local.processes import is_alive
@@ -76,6 +78,21 @@ def test_a_stack_on_azurite_keeps_everything_there_over_a_power_cut(make: Make, 
         put(again, b"third")
         last = again.pids["azurite"]
     assert not is_alive(last)
+
+
+def test_azurite_writes_what_it_acknowledged_though_it_is_told_twice_to_end(tmp_path: Path) -> None:
+    storage.connection()  # skips where Azurite cannot be had
+    much = {"much": "x" * 7000}
+    with Azurite("--state", str(tmp_path)) as one:
+        data = BlobServiceClient.from_connection_string(one.ports.connection).create_container("data")
+        for number in range(150):
+            data.upload_blob(f"{number}", b"x", metadata=much)
+        os.kill(one.pid, signal.SIGTERM)
+        assert any("closing" in line for line in one.said())
+        os.kill(one.pid, signal.SIGTERM)
+    with Azurite("--state", str(tmp_path)) as one:
+        again = BlobServiceClient.from_connection_string(one.ports.connection).get_container_client("data")
+        assert len(list(again.list_blob_names())) == 150
 
 
 def test_a_stack_without_azurite_says_why_and_leaves_nothing_running(make: Make, tmp_path: Path) -> None:

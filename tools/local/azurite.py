@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +30,9 @@ _START = 60.0
 _FLAGS = ("--silent", "--disableTelemetry", "--skipApiVersionCheck", "--tablePort", "0")
 # Azurite drops idle connections after five seconds, in which a request on one of them is lost.
 _KEEP = ("--blobKeepAliveTimeout", "65", "--queueKeepAliveTimeout", "65")
+# It hears the first SIGTERM only, and a second one would end it in the middle of writing;
+# the kernel sends one for each thread of a parent that ends.
+_PATIENT = 'data:text/javascript,process.on("SIGTERM",()=>{})'
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,8 @@ def command(location: Path | None, ports: Ports, more: Sequence[str] = ()) -> Se
     """How it is started; its state is in `location`, or in memory; `more` are flags of its own. Raises NoAzurite."""
     where = ["--inMemoryPersistence"] if location is None else ["--location", str(location)]
     numbers = ["--blobPort", str(ports.blobs), "--queuePort", str(ports.queues)]
-    return [*azurite_command(), *_FLAGS, *_KEEP, *where, *numbers, *more]
+    node, script = azurite_command()
+    return [node, "--import", _PATIENT, script, *_FLAGS, *_KEEP, *where, *numbers, *more]
 
 
 class Azurite:
@@ -87,6 +91,15 @@ class Azurite:
                 return self.ports.connection
         self.stop()
         raise NoAzurite(f"Azurite did not start: {''.join(said)[-1000:]}")
+
+    @property
+    def pid(self) -> int:
+        """Its process; 0 when it does not run."""
+        return self._process.pid if self._process else 0
+
+    def said(self) -> Iterator[str]:
+        """What it says from now on, line by line."""
+        yield from (self._process and self._process.stdout) or ()
 
     def stop(self) -> None:
         """End it and wait."""

@@ -25,13 +25,13 @@ class NoAzurite(Exception):
     """Azurite cannot be had here; the message says why."""
 
 
-def azurite_command(environment: Mapping[str, str] = os.environ) -> Sequence[str]:
-    """How Azurite is started here; installs what is missing. Raises NoAzurite."""
+def azurite_command(environment: Mapping[str, str] = os.environ) -> tuple[str, str]:
+    """The node and the script that are Azurite here; installs what is missing. Raises NoAzurite."""
     cache = _cache(environment)
     cache.mkdir(parents=True, exist_ok=True)
     with held(cache / "azurite.lock", wait=True):
         node, npm = _node_on(environment.get("PATH", "")) or _node_of_python(cache, environment)
-        return [node, str(_azurite(cache, node, npm, environment) / "node_modules/azurite/dist/src/azurite.js")]
+        return node, str(_azurite(cache, node, npm, environment) / "node_modules/azurite/dist/src/azurite.js")
 
 
 def _cache(environment: Mapping[str, str]) -> Path:
