@@ -1,7 +1,7 @@
 # Every target prepares what it needs: `make demo` and `make test` work on a fresh machine with python3, git and make.
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help setup demo prove crash storm unit test check up bench lock clean
+.PHONY: help setup demo prove crash storm unit test conformance check up bench lock clean
 
 # Children start in 3 s with compiled bytecode and in 14 s without.
 unexport PYTHONDONTWRITEBYTECODE
@@ -42,6 +42,9 @@ unit: .venv/ready ## the tests that start no stack; shared/release and shared/so
 test: unit ## every test
 	$(PY) -m pytest --junitxml=.reports/processes.xml $(PROCESSES)
 
+conformance: .venv/ready ## Microsoft's own worker (it needs a Python 3.13) and our host judge the same apps and calls
+	@$(PY) -m tests.conformance
+
 check: .venv/ready .venv/check/ready ## lint, format, types, the house rules, generated docs in step
 	.venv/check/bin/ruff check .
 	.venv/check/bin/ruff format --check .
@@ -56,10 +59,11 @@ bench: .venv/ready ## what importing the app costs, and how long a git host wait
 	$(PY) -m tools.bench.imports
 	$(PY) -m tools.bench.webhook
 
-lock: .venv/ready ## the three hashed locks, anew from what they serve
+lock: .venv/ready ## the four hashed locks, anew from what they serve
 	$(UV) pip compile -q --universal --generate-hashes --no-header pyproject.toml -o requirements.txt
 	$(UV) pip compile -q --universal --generate-hashes --no-header --all-extras -c requirements.txt pyproject.toml -o tests/requirements.txt
 	$(UV) pip compile -q --universal --generate-hashes --no-header tools/check.in -o tools/check.txt
+	$(UV) pip compile -q --universal --generate-hashes --no-header --python-version 3.13 -c requirements.txt tests/conformance/requirements.in -o tests/conformance/requirements.txt
 
 clean: ## the state of stacks on this machine (.signalbox, .demo, .prove) and every cache; .venv stays
 	rm -rf .signalbox .demo .prove .reports .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,24 +1,21 @@
 """Loads a function app and refuses what the real host refuses at indexing."""
 
 import importlib
-import inspect
 import json
 import os
 import re
 import sys
-import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import azure.functions as func
 from azure.functions.decorators.function_app import Function as Declared
 from azure.functions.decorators.function_app import FunctionRegister
-from azure.functions.meta import get_binding_registry
 
 from tools.local.routes import BadRoute, Template, compile_route
 from tools.local.schedule import BadSchedule, parse_schedule
+from tools.local.signature import BadSignature, read_signature
 
 TRIGGERS = ("httpTrigger", "eventGridTrigger", "queueTrigger", "timerTrigger")
 _ALL_METHODS = frozenset({"GET", "POST", "DELETE", "HEAD", "PATCH", "PUT", "OPTIONS", "TRACE", "CONNECT"})
@@ -30,20 +27,32 @@ class NotIndexed(Exception):
 
 @dataclass(frozen=True)
 class Function:
-    """One function: what starts it, what it gives, how it is called."""
+    """One function: what starts it, what it gives, how it is called.
+
+    `outputs` are parameters with the queue they go to, `converters` all bound parameters with their converters.
+    `returns` is the binding of the return value: http, queue, or empty for none.
+    """
 
     name: str
     call: Callable[..., Any]
     trigger: Mapping[str, Any]
     outputs: Mapping[str, str]
+    converters: Mapping[str, str]
     wants_context: bool
     route: Template | None
     methods: frozenset[str]
+    returns: str = ""
+    return_queue: str = ""
 
     @property
     def kind(self) -> str:
         """The type of the trigger, for example `queueTrigger`."""
         return str(self.trigger["type"])
+
+    @property
+    def parameter(self) -> str:
+        """The name of the parameter that gets what started the function."""
+        return str(self.trigger["name"])
 
     @property
     def level(self) -> str:
@@ -87,7 +96,7 @@ def _checked(declared: Declared) -> Function:
         function = _function(declared)
         if function.kind == "timerTrigger":
             parse_schedule(str(function.trigger["schedule"]))
-    except (BadRoute, BadSchedule) as error:
+    except (BadRoute, BadSchedule, BadSignature) as error:
         raise NotIndexed(f"{declared.get_function_name()}: {error}") from error
     return function
 
@@ -100,69 +109,26 @@ def _function(declared: Declared) -> Function:
         raise NotIndexed(f"{name}: the local host has no {trigger['type']}; it has {', '.join(TRIGGERS)}.")
     outputs = {}
     for binding in bindings:
-        if binding["direction"] == "OUT" and binding["name"] != "$return":
-            if binding["type"] != "queue":
-                raise NotIndexed(f"{name}: the local host has no {binding['type']} output; it has queue.")
-            outputs[binding["name"]] = _resolved(binding["queueName"])
+        if binding["direction"] == "OUT" and binding["type"] not in ("queue", "http"):
+            raise NotIndexed(f"{name}: the local host has no {binding['type']} output; it has queue.")
+        if binding["type"] == "queue":
+            outputs[str(binding["name"])] = _resolved(binding["queueName"])
+    return_queue = outputs.pop("$return", "")
     is_http = trigger["type"] == "httpTrigger"
-    function = Function(
+    returns = "http" if is_http else "queue" if return_queue else ""
+    signature = read_signature(call, trigger, tuple(outputs), returns)
+    return Function(
         name=name,
         call=call,
         trigger={key: _resolved(value) if isinstance(value, str) else value for key, value in trigger.items()},
         outputs=outputs,
-        wants_context="context" in inspect.signature(call).parameters,
+        converters=signature.converters,
+        wants_context=signature.wants_context,
         route=compile_route(trigger.get("route") or name) if is_http else None,
         methods=(frozenset(trigger.get("methods") or ()) or _ALL_METHODS) if is_http else frozenset(),
+        returns=returns,
+        return_queue=return_queue,
     )
-    _check_signature(function)
-    return function
-
-
-def _check_signature(function: Function) -> None:
-    given = set(inspect.signature(function.call).parameters) - {"context"}
-    bound = {str(function.trigger["name"]), *function.outputs}
-    if given != bound:
-        raise NotIndexed(f"{function.name} takes {_names(given)} but its bindings are {_names(bound)}.")
-    try:
-        hints = typing.get_type_hints(function.call)
-    except NameError as error:
-        raise NotIndexed(f"{function.name} has an annotation that cannot be read at run time: {error}.") from error
-    _check_input(function, hints)
-    for name in function.outputs:
-        _check_output(function, name, hints.get(name))
-    if not issubclass(_class(hints.get("context")) or func.Context, func.Context):
-        raise NotIndexed(f"{function.name}: the parameter context must be azure.functions.Context.")
-    returned = hints.get("return")
-    if function.kind == "httpTrigger" and returned is not None and not _fits("http", returned, out=True):
-        raise NotIndexed(f"{function.name} must return azure.functions.HttpResponse or str.")
-
-
-def _check_input(function: Function, hints: Mapping[str, Any]) -> None:
-    hint = hints.get(str(function.trigger["name"]))
-    if hint is not None and not _fits(function.kind, hint, out=False):
-        raise NotIndexed(f"{function.name}: {function.trigger['name']} cannot be a {hint!r} for a {function.kind}.")
-
-
-def _check_output(function: Function, name: str, hint: Any) -> None:
-    args = typing.get_args(hint)
-    if typing.get_origin(hint) is not func.Out or not _fits("queue", args[0], out=True):
-        raise NotIndexed(f"{function.name}: {name} must be func.Out[str] or func.Out[typing.List[str]].")
-
-
-def _fits(kind: str, hint: Any, out: bool) -> bool:
-    converter = get_binding_registry().get(kind)
-    try:
-        return bool((converter.check_output_type_annotation if out else converter.check_input_type_annotation)(hint))
-    except TypeError:  # the converters ask issubclass() of unions too
-        return False
-
-
-def _class(hint: Any) -> type | None:
-    return hint if isinstance(hint, type) else None
-
-
-def _names(names: set[str]) -> str:
-    return ", ".join(sorted(names)) or "nothing"
 
 
 def _resolved(value: str) -> str:

@@ -1,21 +1,21 @@
 """Calls one function with the converters of azure-functions and keeps what it gave."""
 
 import asyncio
-import contextvars
 import inspect
 import json
 import logging
-import threading
 import traceback
-import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import azure.functions as func
-from azure.functions.meta import Datum, get_binding_registry
+from azure.functions.meta import Datum
 
+from tools.local.context import Context, context_of
+from tools.local.converters import decoded, encoded
 from tools.local.index import Function
 from tools.local.redact import redacted
 
@@ -27,7 +27,7 @@ class InvocationFailed(Exception):
     """The function raised, or gave something that cannot be used."""
 
 
-class Given(func.Out[Any]):
+class Out(func.Out[Any]):
     """An output parameter: keeps the last value set."""
 
     def __init__(self) -> None:
@@ -42,44 +42,12 @@ class Given(func.Out[Any]):
         return self._value
 
 
-class Context(func.Context):
-    """What a function may know of its own invocation."""
+@dataclass(frozen=True)
+class Gave:
+    """What an invocation gave: the encoded return value, and that of each output that was set."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._id = str(uuid.uuid4())
-        self._local = threading.local()
-        self._local.invocation_id = self._id
-
-    @property
-    def invocation_id(self) -> str:
-        """The id of this invocation."""
-        return self._id
-
-    @property
-    def thread_local_storage(self) -> Any:
-        """Thread-local storage that holds the invocation id."""
-        return self._local
-
-    @property
-    def function_name(self) -> str:
-        """The name of the function."""
-        return self._name
-
-    @property
-    def function_directory(self) -> str:
-        """The folder of the function; there is none of its own in the v2 model."""
-        return "."
-
-    @property
-    def trace_context(self) -> Any:
-        """No trace is carried on one machine."""
-        return None
-
-    @property
-    def retry_context(self) -> Any:
-        """Retry policies of functions are not followed here."""
-        return None
+    returned: Datum | None
+    outputs: Mapping[str, Datum]
 
 
 class Invoker:
@@ -107,56 +75,60 @@ class Invoker:
         return task.result()
 
     async def _run(self, function: Function, data: Datum, metadata: Mapping[str, Datum]) -> Datum | None:
-        outputs = {name: Given() for name in function.outputs}
-        arguments: dict[str, Any] = {
-            str(function.trigger["name"]): get_binding_registry()
-            .get(function.kind)
-            .decode(data, trigger_metadata=metadata),
-            **outputs,
-        }
-        if function.wants_context:
-            arguments["context"] = Context(function.name)
-        returned = await self._called(function, arguments)
-        answer = _answer(function, returned)
+        gave = await self.invoke(function, data, metadata)
         messages = [
-            (function.outputs[name], text) for name, output in outputs.items() for text in _messages(output.get())
+            (function.outputs[name], text) for name, output in gave.outputs.items() for text in _messages(output)
         ]
+        if function.returns == "queue" and gave.returned is not None:
+            messages += [(function.return_queue, text) for text in _messages(gave.returned)]
         if messages:
             await self._enqueue(messages)
-        return answer
+        return gave.returned if function.returns == "http" else None
 
-    async def _called(self, function: Function, arguments: Mapping[str, Any]) -> Any:
+    async def invoke(self, function: Function, data: Datum, metadata: Mapping[str, Datum]) -> Gave:
+        """The worker's part of an invocation: decode, call, encode; raises what goes wrong."""
+        outputs = {name: Out() for name in function.outputs}
+        given = decoded(function.converters[function.parameter], data, metadata)
+        arguments: dict[str, Any] = {function.parameter: given, **outputs}
+        context = context_of(function.name, function.call)
+        if function.wants_context:
+            arguments["context"] = context
+        returned = await self._called(function, arguments, context)
+        if returned is not None and not function.returns:
+            raise RuntimeError(f"function {function.name} returned a value, and nothing is bound to $return")
+        values = {name: output.get() for name, output in outputs.items()}
+        kept = {name: encoded(function.converters[name], value) for name, value in values.items() if value is not None}
+        return Gave(encoded(function.returns, returned) if function.returns else None, kept)
+
+    async def _called(self, function: Function, arguments: Mapping[str, Any], context: Context) -> Any:
         loop = asyncio.get_running_loop()
         # Like the real host: a function that overruns ends the whole process, not just itself.
         guard = loop.call_later(self._timeout, self._on_timeout, function.name) if self._timeout else None
         try:
             if inspect.iscoroutinefunction(function.call):
+                context.thread_local_storage.invocation_id = context.invocation_id
                 return await function.call(**arguments)
-            run = partial(contextvars.copy_context().run, partial(function.call, **arguments))
-            return await loop.run_in_executor(self._pool, run)
+            return await loop.run_in_executor(self._pool, partial(_in_a_thread, function.call, arguments, context))
         finally:
             if guard:
                 guard.cancel()
 
 
-def _answer(function: Function, returned: Any) -> Datum | None:
-    if function.kind == "httpTrigger":
-        return None if returned is None else get_binding_registry().get("http").encode(returned, expected_type=None)
-    if returned is not None:
-        raise RuntimeError(f"function {function.name} without a $return binding returned a non-None value")
-    return None
+def _in_a_thread(call: Callable[..., Any], arguments: Mapping[str, Any], context: Context) -> Any:
+    context.thread_local_storage.invocation_id = context.invocation_id
+    try:
+        return call(**arguments)
+    finally:
+        context.thread_local_storage.invocation_id = None
 
 
-def _messages(value: Any) -> Sequence[str]:
-    """The texts of the queue messages that an output value stands for."""
-    if value is None:
-        return []
-    datum = get_binding_registry().get("queue").encode(value, expected_type=None)
-    if datum.type == "bytes":
-        return [datum.value.decode("utf-8")]
-    if datum.type == "string":
-        return [datum.value]
-    content = json.loads(datum.value)
+def _messages(output: Datum) -> Sequence[str]:
+    """The texts of the queue messages that an output stands for."""
+    if output.type == "bytes":
+        return [output.value.decode("utf-8")]
+    if output.type != "json":
+        return [str(output.value)]
+    content = json.loads(output.value)
     items = content if isinstance(content, list) else [content]
     return [item if isinstance(item, str) else json.dumps(item) for item in items]
 
