@@ -51,7 +51,7 @@ GOOD = {
     ),
     "output of str": http("def f(req: func.HttpRequest, out: func.Out[str])", also=OUT),
     "output of typing.List[str]": http("def f(req: func.HttpRequest, out: func.Out[typing.List[str]])", also=OUT),
-    "output of typing.Iterable[str]": http("def f(req: func.HttpRequest, out: func.Out[typing.Iterable[str]])", also=OUT),
+    "output of typing.Iterable[str]": http("def f(req, out: func.Out[typing.Iterable[str]])", also=OUT),
     "output of bytes": http("def f(req: func.HttpRequest, out: func.Out[bytes])", also=OUT),
     "output of typing.Dict": http("def f(req: func.HttpRequest, out: func.Out[typing.Dict[str, str]])", also=OUT),
     "output of QueueMessage": http("def f(req: func.HttpRequest, out: func.Out[func.QueueMessage])", also=OUT),

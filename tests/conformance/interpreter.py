@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from tools.local.files import held
+
 HOUSE = Path(__file__).resolve().parents[2]
 LOCK = Path(__file__).parent / "requirements.txt"
 PLACE = HOUSE / ".venv/conformance"
@@ -23,10 +25,11 @@ def workers_python() -> Path:
     """The interpreter of the worker's venv, made anew when its lock has changed; raises NoPython313."""
     python, stamp = PLACE / "bin/python", PLACE / "lock.sha256"
     wanted = hashlib.sha256(LOCK.read_bytes()).hexdigest()
-    if not stamp.exists() or stamp.read_text() != wanted or not is_313(str(python)):
-        _run(UV, "venv", "--quiet", "--clear", "--python", found(), PLACE)
-        _run(UV, "pip", "sync", "--quiet", "--python", python, "--require-hashes", "--compile-bytecode", LOCK)
-        stamp.write_text(wanted)
+    with held(PLACE.with_suffix(".lock"), wait=True):
+        if not stamp.exists() or stamp.read_text() != wanted or not is_313(str(python)):
+            _run(UV, "venv", "--quiet", "--clear", "--python", found(), PLACE)
+            _run(UV, "pip", "sync", "--quiet", "--python", python, "--require-hashes", "--compile-bytecode", LOCK)
+            stamp.write_text(wanted)
     return python
 
 
