@@ -5,6 +5,7 @@ import typing
 import azure.functions as func
 
 from shared import wiring
+from shared.sources import dead_letters
 
 bp = func.Blueprint()
 
@@ -13,7 +14,7 @@ bp = func.Blueprint()
 @bp.queue_output(arg_name="orders", queue_name="steps", connection="AzureWebJobsStorage")
 async def patrol(timer: func.TimerRequest, orders: func.Out[typing.List[str]]) -> None:  # noqa: UP006
     """It is time to look at everything open."""
-    answer = await wiring.control().patrol()
+    answer = await wiring.control().patrol(dead_letters.told)
     orders.set(answer.messages())
 
 

@@ -289,6 +289,18 @@ class Notifier(Protocol):
         ...
 
 
+class Letters(Protocol):
+    """Events that Event Grid gave up, one blob each, in the container `signalbox-dead-letter`."""
+
+    async def waiting(self, most: int) -> list[tuple[str, bytes]]:
+        """Return names and contents of at most `most` letters, sorted by name."""
+        ...
+
+    async def forget(self, name: str) -> None:
+        """Remove a letter; removing an absent one is no error."""
+        ...
+
+
 class Outside(Struct, frozen=True):
     """Everything a step may reach, and what the operator decided; built once by `wiring`."""
 
@@ -300,6 +312,7 @@ class Outside(Struct, frozen=True):
     images: Images
     hosting: Hosting
     notifier: Notifier
+    letters: Letters
     projects: Mapping[str, Project]
     clock: Callable[[], datetime]
     approval_key: bytes

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from shared import settings
 from shared.control import Control
-from shared.ports import Artifacts, Ledger, Outside
+from shared.ports import Artifacts, Ledger, Letters, Outside
 from shared.settings import Settings
 
 
@@ -62,16 +62,17 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def _kept(read: Settings) -> tuple[Ledger, Artifacts]:
+def _kept(read: Settings) -> tuple[Ledger, Artifacts, Letters]:
     if read.storage:
-        from shared.backends.blobs import Account, BlobArtifacts, BlobLedger
+        from shared.backends.blobs import Account, BlobArtifacts, BlobLedger, BlobLetters
 
         account = Account(read.storage)
-        return BlobLedger(account), BlobArtifacts(account)
+        return BlobLedger(account), BlobArtifacts(account), BlobLetters(account)
     from shared.backends.local.artifacts import FileArtifacts
     from shared.backends.local.ledger import SqliteLedger
+    from shared.backends.local.letters import FileLetters
 
-    return SqliteLedger(read.state), FileArtifacts(read.state)
+    return SqliteLedger(read.state), FileArtifacts(read.state), FileLetters(read.state)
 
 
 def _local(read: Settings) -> Outside:
@@ -84,7 +85,7 @@ def _local(read: Settings) -> Outside:
 
     state = read.state
     credentials = {url: Credential(name, value) for url, name, value in read.credentials}
-    ledger, artifacts = _kept(read)
+    ledger, artifacts, letters = _kept(read)
     return Outside(
         ledger=ledger,
         artifacts=artifacts,
@@ -94,6 +95,7 @@ def _local(read: Settings) -> Outside:
         images=LocalImages(state),
         hosting=LocalHosting(state, read.live_url),
         notifier=OutboxNotifier(state),
+        letters=letters,
         projects=read.projects.projects,
         clock=now,
         approval_key=read.approval_key,

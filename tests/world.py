@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from shared.answers import Answer, Order
 from shared.backends.local.changes import globs
-from shared.backends.memory import MemoryArtifacts, MemoryLedger
+from shared.backends.memory import MemoryArtifacts, MemoryLedger, MemoryLetters
 from shared.control import Control
 from shared.errors import Blocked, NotFound, Unavailable
 from shared.ports import (
@@ -41,6 +41,7 @@ from shared.release.facts import CameIn, Fact
 from shared.release.notices import Notice
 from shared.release.project import ProjectState
 from shared.release.state import State
+from shared.sources import dead_letters
 from shared.streams import INBOX
 
 _T = TypeVar("_T")
@@ -134,6 +135,7 @@ class World:
     now: datetime = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
     artifacts: MemoryArtifacts = field(default_factory=MemoryArtifacts)
+    letters: MemoryLetters = field(default_factory=MemoryLetters)
     git: Repository | None = None
     """Real repositories, in place of `branch` and `files`."""
     branch: list[str] = field(default_factory=list)
@@ -192,6 +194,7 @@ class World:
             images=watched("images", _Images(self)),
             hosting=watched("hosting", _Hosting(self)),
             notifier=watched("notifier", _Notifier(self)),
+            letters=watched("letters", _Letters(self)),
             projects=self.projects,
             clock=lambda: self.now,
             approval_key=KEY,
@@ -324,7 +327,7 @@ class World:
 
     def patrol(self) -> None:
         """Let the patrol look once, and keep its orders."""
-        self.orders += RUNNER.run(self.control.patrol()).orders
+        self.orders += RUNNER.run(self.control.patrol(dead_letters.told)).orders
 
     def wait(self, **time: float) -> None:
         """Let time pass."""
@@ -528,6 +531,19 @@ class _Hosting:
 
     def address(self, project: str, environment: str) -> str:
         return f"https://live.example.org/{project}/{environment}/score"
+
+
+@dataclass
+class _Letters:
+    world: World
+
+    async def waiting(self, most: int) -> list[tuple[str, bytes]]:
+        self.world.reach("letters")
+        return await self.world.letters.waiting(most)
+
+    async def forget(self, name: str) -> None:
+        self.world.reach("letters")
+        await self.world.letters.forget(name)
 
 
 @dataclass

@@ -57,6 +57,21 @@ class MemoryLedger:
             return sorted(item for item in self._marks.items() if item[0].startswith(prefix))
 
 
+class MemoryLetters:
+    """`Letters` in a dictionary; whoever plays Event Grid puts them there."""
+
+    def __init__(self) -> None:
+        self.letters: dict[str, bytes] = {}
+
+    async def waiting(self, most: int) -> list[tuple[str, bytes]]:
+        """Return names and contents of at most `most` letters, sorted by name."""
+        return sorted(self.letters.items())[:most]
+
+    async def forget(self, name: str) -> None:
+        """Remove a letter."""
+        self.letters.pop(name, None)
+
+
 class MemoryArtifacts:
     """`Artifacts` in a dictionary."""
 

@@ -16,6 +16,7 @@ from shared.control.hearing import Hearing
 from shared.control.opening import Opened, Opening
 from shared.control.patrolling import Patrolling
 from shared.control.reading import Reading
+from shared.control.returning import Returning, Told
 from shared.control.scheduling import Scheduling
 from shared.control.triggers import Triggers
 from shared.control.working import Working
@@ -42,6 +43,7 @@ class Control(Struct, frozen=True):
     deciding: Deciding
     patrolling: Patrolling
     reading: Reading
+    returning: Returning
     heard: dict[str, str]
     """When each function last heard an event, since this process started."""
 
@@ -64,6 +66,7 @@ class Control(Struct, frozen=True):
             deciding=Deciding(outside, streams),
             patrolling=Patrolling(outside, streams, opening, governing),
             reading=Reading(outside, streams),
+            returning=Returning(outside, streams),
             heard={},
         )
 
@@ -124,9 +127,10 @@ class Control(Struct, frozen=True):
             return Answer(orders=tuple(await self.governing.turns(order.project)))
         return Answer(orders=tuple(await self.working.work(order, attempt)))
 
-    async def patrol(self) -> Answer:
-        """Look at everything open; return the orders that heal what events missed."""
-        return Answer(orders=tuple(await self.patrolling.patrol()))
+    async def patrol(self, told: Told) -> Answer:
+        """Look at everything open, and at dead letters, which `told` reads; return the orders that heal."""
+        returned = await self.returning.take_in_letters(told, self.take_in)
+        return Answer(orders=(*returned, *await self.patrolling.patrol()))
 
     async def time_passed(self) -> Answer:
         """Let schedules come due, and look again at what waits for quiet, a cool-down or a budget."""

@@ -10,6 +10,7 @@ from shared.errors import Conflict, NotFound
 from shared.ports import Outside
 from shared.release import facts, ids, state
 from shared.release.addresses import same_repository
+from shared.release.config import OURS
 from shared.release.notices import BlobHeard, DriftHeard, Ignored, Notice, OpenAsked, Pushed, RerunAsked
 from shared.streams import Streams, project_stream, release_stream
 
@@ -87,7 +88,9 @@ class Triggers(Struct, frozen=True):
             if entry.data and entry.data.container == notice.container and notice.name.startswith(entry.data.prefix)
         ]
         if not names:
-            return [], [await self._record(None, "data", subject, "no project reads this container", "", "refused")]
+            ours = "one of the app's own containers: nothing in it trains a model"
+            reason = ours if notice.container.startswith(OURS) else "no project reads this container"
+            return [], [await self._record(None, "data", subject, reason, "", "refused")]
         for name in names:
             new, said = await self._arrived(name, notice, subject)
             opened += new

@@ -1,5 +1,7 @@
 """Data, drift, schedules and reruns drive the same line: as many triggers as come, no training too many, none lost."""
 
+import json
+
 import msgspec
 import pytest
 
@@ -7,7 +9,7 @@ from shared.errors import Conflict, NotFound
 from shared.release import facts, line, notices
 from shared.release.config import Project
 from tests.stories.test_line import better, live_release
-from tests.world import World, commit
+from tests.world import RUNNER, Crash, World, commit
 
 
 def ruled(**changes: object) -> World:
@@ -346,3 +348,51 @@ def test_a_parked_release_is_in_nobodys_way() -> None:
     assert causes(world) == ["push", "push", "data"]
     world.take_in(notices.ResumeAsked(parked, "bo@example.org", "there is room again"))
     assert [each.release for each in world.state_of_project().running][:1] == [parked]
+
+
+def letter(subject: str, **data: object) -> bytes:
+    event = {"id": "e1", "eventType": "Microsoft.Storage.BlobCreated", "subject": subject, "data": data}
+    return json.dumps([event | {"deadLetterReason": "MaxDeliveryAttemptsExceeded"}]).encode()
+
+
+MAY = letter("/blobServices/default/containers/houses/blobs/in/may.csv", contentLength=9, eTag="0x1", sequencer="01")
+
+
+def test_new_data_whose_event_was_given_up_train_once_the_patrol_reads_its_dead_letter() -> None:
+    world = ruled()
+    world.letters.letters["ON_NEW_DATA/2026/3/3/9/a.json"] = MAY
+    world.patrol()
+    world.patrol()
+    world.run()
+    assert causes(world) == ["push", "data"]
+    assert not world.letters.letters
+    (row,) = [row for row in world.facts("inbox") if isinstance(row, facts.CameIn) and row.source == "dead-letter"]
+    assert RUNNER.run(world.artifacts.get(row.delivery)) == MAY
+
+
+def test_a_letter_that_cannot_be_read_is_refused_once_and_one_that_cannot_be_taken_in_now_stays() -> None:
+    world = ruled()
+    world.letters.letters |= {"A/1.json": b"no letter", "B/2.json": MAY}
+    world.away.add("letters")
+    world.patrol()
+    assert (len(world.letters.letters), causes(world)) == (2, ["push"])
+    world.away.clear()
+    world.patrol()
+    world.run()
+    assert (world.letters.letters, causes(world)) == ({}, ["push", "data"])
+    assert sum("cannot be used" in reason for reason in world.inbox()) == 1
+
+
+def test_a_letter_survives_every_death_of_the_patrol_and_its_data_train_once() -> None:
+    for point in range(1, 60):
+        world = ruled()
+        world.letters.letters["A/1.json"] = MAY
+        world.passed, world.dies_at = 0, point
+        try:
+            world.patrol()
+        except Crash:
+            world.restart()
+        world.dies_at = 0
+        world.patrol()
+        world.run()
+        assert (causes(world), world.letters.letters) == (["push", "data"], {}), f"died at {point}"
