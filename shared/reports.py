@@ -185,7 +185,7 @@ def question(state: State, evidence: dict[str, Any], now: datetime) -> dict[str,
     """Return what an approver is asked, in the order in which they read it."""
     asked = state.asked[max(state.asked)]
     decided = state.decided.get(asked.round, {})
-    claims = [*evidence["certify"]["claims"], *evidence["try"]["claims"]]
+    claims = [claim for step in ("certify", "try") if evidence[step] for claim in evidence[step]["claims"]]
     return {
         "question": evidence["question"],
         "release": state.release.release,

@@ -35,14 +35,15 @@ from shared.ports import (
     Seen,
     Service,
 )
-from shared.release import ids, notices
+from shared.release import chain, facts, ids, notices
 from shared.release.config import Project, read_projects
 from shared.release.facts import CameIn, Fact
 from shared.release.notices import Notice
 from shared.release.project import ProjectState
+from shared.release.project import fold as project_of
 from shared.release.state import State
 from shared.sources import dead_letters
-from shared.streams import INBOX
+from shared.streams import INBOX, project_stream, release_stream
 
 _T = TypeVar("_T")
 # One loop for all worlds: making one for each call would take half the time of a story.
@@ -232,6 +233,37 @@ class World:
         address = "https://git.example.org/acme/houses"
         answer = self.take_in(notices.Pushed("github", (address,), ref, "0" * 40, new, by, "a change", "delivery"))
         return [opened["release"] for opened in answer.body["releases"]]
+
+    async def open_on(self, line: tuple[str, ...], project: str, commit: str) -> Order:
+        """Open a release as another version of the app does, whose line is this; return the order it puts."""
+        name = project_stream(project)
+        stream = chain.decode(name, await self.ledger.read(name))
+        known = project_of(stream.facts)
+        ask, number = f"person on {' '.join(line)}", known.next_number
+        release = ids.release_id(project, commit, known.data_version, ask)
+        about = (release, number, commit, known.data_version)
+        numbered = facts.ReleaseNumbered(*about, cause="person", ask=ask, by="cy@example.org", reason="an upgrade")
+        opened = facts.ReleaseOpened(
+            release=release,
+            project=project,
+            number=number,
+            commit=commit,
+            data=known.data_version,
+            blobs=known.data,
+            ask=ask,
+            cause="person",
+            by="cy@example.org",
+            reason="an upgrade",
+            line=line,
+            policy=self.projects[project].digest,
+        )
+        at = self.now.isoformat()
+        await self.ledger.append(name, chain.encode([numbered], at, stream.head), stream.position)
+        await self.ledger.mark(f"open/{release}", chain.encode([opened], "", None))
+        first = [opened, facts.StepOrdered(line[0], 1)]
+        begun = chain.begin(release_stream(release))
+        await self.ledger.append(begun.name, chain.encode(first, at, begun.head), 0)
+        return Order(line[0], release)
 
     def data(self, name: str = "in/january.csv", etag: str = "1") -> Answer:
         """Let a blob arrive."""

@@ -45,7 +45,8 @@ def collect(state: State, production: EnvironmentState, project: Project) -> dic
         "check": _plain(checked),
         "train": _plain(known(state, "train", facts.Trained)),
         "evaluate": _plain(known(state, "evaluate", facts.Evaluated)),
-        "certify": _plain(known(state, "certify", facts.Certified)),
+        # A release keeps the line it was opened with: before there were claims about the model, nobody made any.
+        "certify": _plain(known(state, "certify", facts.Certified)) if "certify" in opened.line else None,
         "try": _plain(known(state, "try", facts.Tried)),
         "must_agree": {"approvers": sorted(set(project.approvers)), "quorum": project.quorum},
         "policy": {"digest": project.digest, "at_opening": opened.policy},

@@ -7,13 +7,14 @@ from contextlib import suppress
 import pytest
 from msgspec.structs import replace
 
+from shared import reports
 from shared.answers import Order
 from shared.backends.memory import MemoryLedger
 from shared.errors import Conflict, NotAllowed, NotFound
 from shared.ports import Service
 from shared.release import chain, facts, line, notices
 from tests.stories.test_line import better, live_release
-from tests.world import Crash, World, commit
+from tests.world import RUNNER, Crash, World, commit
 
 
 def rollback(world: World, to: str = "") -> dict[str, object]:
@@ -289,3 +290,17 @@ def test_an_event_that_comes_after_the_end_grows_no_stream() -> None:
         world.take_in(notices.RunHeard(f"{release}-check-1", "RunCompleted", "Completed"))
         world.run()
     assert len(world.ledger_bytes("project/houses")) == before
+
+
+def test_a_release_that_was_opened_before_there_were_claims_about_models_is_finished_on_its_own_line() -> None:
+    world = World()
+    older = tuple(step for step in line.NAMES if step != "certify")
+    order = RUNNER.run(world.open_on(older, "houses", world.commit("a")))
+    world.orders.append(order)
+    world.run()
+    assert world.decide(order.release).status == 200
+    known, evidence = RUNNER.run(world.control.reading.asked(order.release))
+    assert reports.question(known, evidence, world.now)["open_claims"] == []
+    world.run()
+    assert (world.ended(order.release), world.live()) == ("live", order.release)
+    assert [step for step, _ in world.state(order.release).outcomes] == list(older)
