@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
 import azure.functions as func
@@ -24,6 +24,7 @@ from azure.functions.timer import TimerRequest
 import function_app
 from functions import on_step_due, on_time_passed, patrol
 from shared import wiring
+from shared.answers import Order
 from shared.errors import Conflict, SignalboxError, Unavailable
 from shared.release.config import Projects
 from shared.settings import Settings
@@ -31,6 +32,7 @@ from tests.simulation.faults import Plan, Point
 from tests.simulation.loop import StillLoop
 from tests.world import KEY, Crash, World
 
+_T = TypeVar("_T")
 START = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
 LEASE, AGAIN, DELIVERIES = 600.0, 5.0, 5
 """Of the queue: seconds a message is hidden while worked on and after a failure, and how often it comes."""
@@ -413,7 +415,7 @@ class Host:
                     await effect()
                 return first
             case "late":
-                self.later(self.some(20.0, 90.0), Act(lambda: _now(effect())))
+                self.later(self.some(20.0, 90.0), Act(lambda: self._lands(effect)))
                 raise Unavailable(f"{name} gave no answer in time")
             case "lost":
                 return None
@@ -426,10 +428,18 @@ class Host:
             case _:
                 raise ValueError(kind)
 
+    def _lands(self, effect: Callable[[], Awaitable[Any]]) -> None:
+        with suppress(SignalboxError):
+            at_once(effect())
+
     async def send(self, process: Process, orders: Orders) -> None:
         """Write what a function put into its queue output."""
         for text in orders.messages:
             await self.call(process, "queue", "put", lambda text=text: self._put(text))  # type: ignore[misc]
+
+    def put(self, order: Order) -> None:
+        """Put a message that another version of the app wrote."""
+        at_once(self._put(order.text()))
 
     async def _put(self, text: str) -> None:
         self.messages += 1
@@ -517,10 +527,14 @@ class Host:
             self.trace.append(f"{self.time:8.1f} {self.number:5d} {what}")
 
 
-def _now(deed: Any) -> None:
+def at_once(deed: Awaitable[_T]) -> _T:
     """Run a coroutine of the world, which never waits, to its end."""
-    with suppress(StopIteration, SignalboxError):
-        deed.send(None)
+    try:
+        deed.send(None)  # type: ignore[attr-defined]
+    except StopIteration as done:
+        found: _T = done.value
+        return found
+    raise AssertionError("the world waits")
 
 
 class _Port:

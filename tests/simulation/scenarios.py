@@ -10,11 +10,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from shared.release import facts, ids, notices
+from shared.release import facts, ids, notices, project
 from shared.release.config import Project, read_projects
 from shared.release.line import NAMES
 from tests.simulation.faults import Plan, Seeded
-from tests.simulation.host import Act, Delivery, Host, Request
+from tests.simulation.host import Act, Delivery, Host, Request, at_once
 from tests.simulation.invariants import Invariants, Witness
 from tests.simulation.outside import APPROVE, ENVIRONMENTS, ON_PUSH, RELEASES, asked, decision, event, evidence, push
 from tests.world import FILES, World
@@ -244,7 +244,7 @@ class Run:
 
     # To the end.
 
-    def until_rest(self, steps: int = 200_000) -> list[str]:
+    def until_rest(self, steps: int = 60_000) -> list[str]:
         """Let everything go on until nothing does; return what was wrong."""
         with self.host.loop.running():
             return self._until_rest(steps)
@@ -349,6 +349,8 @@ class Crowd:
             if rng.random() < 0.3:
                 self._drift(name)
             if rng.random() < 0.3:
+                run.host.later(self._when(), Act(partial(self._upgrade, name)))
+            if rng.random() < 0.3:
                 self._open(name)
             if rng.random() < 0.6:
                 self._move(self._when(), name, rng.choice(("hold", "rollback")))
@@ -357,6 +359,13 @@ class Crowd:
 
     def _when(self) -> float:
         return self.rng.uniform(0.0, self.until)
+
+    def _upgrade(self, name: str) -> None:
+        """Let a release be on its way that was opened before there were claims about models."""
+        commit = project.fold(self._told.get(f"project/{name}", ())).commit
+        if commit:
+            older = tuple(step for step in NAMES if step != "certify")
+            self.run.host.put(at_once(self.run.world.open_on(older, name, commit)))
 
     def _drift(self, name: str) -> None:
         told = notices.DriftHeard(f"{name}-monitor", "2026-02", "moved")
