@@ -34,7 +34,7 @@ from tests.world import KEY, Crash, World
 
 _T = TypeVar("_T")
 START = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
-LEASE, AGAIN, DELIVERIES = 600.0, 5.0, 5
+LEASE, AGAIN, DELIVERIES = 120.0, 5.0, 5
 """Of the queue: seconds a message is hidden while worked on and after a failure, and how often it comes."""
 EVERY, CLOCK = 60.0, 10.0
 """Seconds between two patrols, and between two looks of the clock."""
