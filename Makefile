@@ -1,7 +1,7 @@
 # Every target prepares what it needs: `make demo` and `make test` work on a fresh machine with python3, git and make.
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help setup demo prove crash storm unit test conformance check up bench lock clean
+.PHONY: help setup demo prove crash storm unit test nightly conformance check up bench lock clean
 
 # Children start in 3 s with compiled bytecode and in 14 s without.
 unexport PYTHONDONTWRITEBYTECODE
@@ -44,6 +44,9 @@ test: unit ## every test
 
 conformance: .venv/ready ## Microsoft's own worker (it needs a Python 3.13) and our host judge the same apps and calls
 	@$(PY) -m tests.conformance
+
+nightly: .venv/ready ## the long simulation: CALLS=10000000 port calls, and SHARE=1/1 of all pairs of faults
+	$(PY) -m tests.simulation nightly $(if $(CALLS),--calls $(CALLS)) $(if $(SHARE),--share $(SHARE))
 
 check: .venv/ready .venv/check/ready ## lint, format, types, the house rules, generated docs in step
 	.venv/check/bin/ruff check .

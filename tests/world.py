@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
@@ -36,12 +37,13 @@ from shared.ports import (
     Service,
 )
 from shared.release import chain, facts, ids, notices
-from shared.release.config import Project, read_projects
+from shared.release.config import Project, Projects, read_projects
 from shared.release.facts import CameIn, Fact
 from shared.release.notices import Notice
 from shared.release.project import ProjectState
 from shared.release.project import fold as project_of
 from shared.release.state import State
+from shared.settings import Settings
 from shared.sources import dead_letters
 from shared.streams import INBOX, project_stream, release_stream
 
@@ -202,6 +204,22 @@ class World:
             public_url="https://signalbox.example.org",
         )
         return Control.over(outside, locks)
+
+    def settings(self, secret: bytes) -> Settings:
+        """Return what the operator set; every project's pushes are signed with this secret."""
+        return Settings(
+            backend="local",
+            state=Path("nowhere"),
+            projects_file=Path("nowhere/projects.toml"),
+            projects=Projects(self.projects),
+            public_url="https://signalbox.example.org",
+            live_url="https://live.example.org",
+            storage="",
+            topic_endpoint="",
+            topic_key="",
+            approval_key=KEY,
+            secrets=tuple((name, f"{name.upper()}_PUSH", secret) for name in self.projects),
+        )
 
     def pass_by(self) -> None:
         """Count a point at which the process may die, and die there when it is the one."""

@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import azure.functions as func
@@ -14,8 +13,6 @@ import pytest
 
 from shared import wiring
 from shared.release import tokens
-from shared.release.config import Projects
-from shared.settings import Settings
 from tests.world import KEY, World
 
 SECRET = b"the push secret of houses"
@@ -105,20 +102,7 @@ def function_takes_orders(call: Callable[..., Any]) -> bool:
 def app() -> Iterator[App]:
     """Give the app over a new world."""
     world = World()
-    settings = Settings(
-        backend="local",
-        state=Path("nowhere"),
-        projects_file=Path("nowhere/projects.toml"),
-        projects=Projects(world.projects),
-        public_url="https://signalbox.example.org",
-        live_url="https://live.example.org",
-        storage="",
-        topic_endpoint="",
-        topic_key="",
-        approval_key=KEY,
-        secrets=(("houses", "HOUSES_PUSH", SECRET),),
-    )
-    wiring.use(wiring.Wired(world.control, settings, 0))
+    wiring.use(wiring.Wired(world.control, world.settings(SECRET), 0))
     world.now = wiring.now()
     yield App(world)
     wiring.forget()

@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
@@ -26,11 +25,9 @@ from functions import on_step_due, on_time_passed, patrol
 from shared import wiring
 from shared.answers import Order
 from shared.errors import Conflict, SignalboxError, Unavailable
-from shared.release.config import Projects
-from shared.settings import Settings
 from tests.simulation.faults import Plan, Point
 from tests.simulation.loop import StillLoop
-from tests.world import KEY, Crash, World
+from tests.world import Crash, World
 
 _T = TypeVar("_T")
 START = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
@@ -290,18 +287,7 @@ class Host:
         """What the outside does after a call of a port took effect."""
         self.after: list[Callable[[], None]] = []
         """What looks around after every step."""
-        self.settings = Settings(
-            backend="local",
-            state=Path("nowhere"),
-            projects_file=Path("nowhere/projects.toml"),
-            projects=Projects(self.world.projects),
-            public_url="https://signalbox.example.org",
-            live_url="https://live.example.org",
-            topic_endpoint="",
-            topic_key="",
-            approval_key=KEY,
-            secrets=tuple((name, f"{name.upper()}_PUSH", SECRET) for name in self.world.projects),
-        )
+        self.settings = self.world.settings(SECRET)
         self.world.now = START
         self.up = [self.start() for _ in range(self.processes)]
         self.later(CLOCK, Tick(ON_TIME_PASSED, CLOCK))

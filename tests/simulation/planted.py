@@ -20,7 +20,10 @@ from tests.simulation.sweep import Case
 
 HOUSE = Path(__file__).resolve().parents[2]
 PATCHES = sorted((Path(__file__).parent / "mutants").glob("*.patch"))
+ANEW = "plant and search anew: python -m tests.simulation.planted"
 FOUND = Path(__file__).parent / "mutants" / "found.json"
+PAGE = HOUSE / "docs" / "simulation.md"
+BEGIN, END = "<!-- planted: written by tests/simulation/planted.py -->", "<!-- end of planted -->"
 COPIED = ("function_app.py", "functions", "shared", "tests/world.py", "tests/simulation")
 MODES = ("without", "with")
 SINGLES, SEEDS = 40, 60
@@ -100,6 +103,13 @@ def search(patches: list[Path], workers: int = 2) -> Found:
         return dict(zip((patch.stem for patch in patches), killed, strict=True))
 
 
+def again(patch: Path, before: dict[str, Killed | None]) -> dict[str, Killed | None]:
+    """Look whether a planted bug is found by what found it before; search anew when the code moved on meanwhile."""
+    cases = [[each.case] if (each := before[mode]) else [] for mode in MODES]
+    killed = dict(zip(MODES, kill(patch, cases), strict=True))
+    return killed if any(killed.values()) else search([patch], 1)[patch.stem]
+
+
 def known() -> Found:
     """Return what was found by the last search."""
     return msgspec.json.decode(FOUND.read_bytes(), type=Found)
@@ -136,6 +146,8 @@ def main(arguments: list[str]) -> int:
     FOUND.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
     lines = list(table(found))
     print("\n".join(lines))
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    PAGE.write_text("\n".join([before + BEGIN, *lines, END + rest.partition(END)[2]]))
     missed = [name for name, modes in found.items() if not any(modes.values())]
     print(f"{len(found)} planted, {len(found) - len(missed)} found" + (f"; not found: {missed}" if missed else ""))
     return len(missed)
