@@ -128,22 +128,17 @@ def test_some_answers_end_a_delivery_at_once(
     client(grid).send(event("lost"), retry_total=0)
     (row,) = until("the end", lambda: grid.deliveries(state="dead"))
     assert row["attempts"] == len(subscriber.requests) == 1
-    (letter,) = (grid.state / "dead-letter/ALL-EVENTS").rglob("*.json")
+    (letter,) = (grid.state / "data/dead-letters/ALL-EVENTS").rglob("*.json")
     (told,) = json.loads(letter.read_text())
     assert (told["id"], told["deliveryAttempts"]) == ("lost", 1)
     assert told["deadLetterReason"].startswith("UndeliverableDueToHttp")
     assert outcome in told["lastDeliveryOutcome"]
 
 
-def test_after_thirty_attempts_an_event_is_dead(start: Start, tmp_path: Path, subscriber: Any, until: Until) -> None:
-    subscriber.answers = [500]
-    write_json(tmp_path / "subscriptions.json", EVERYTHING)
-    grid = start("tools.local.grid", tmp_path, "--host", subscriber.url, "--time-scale", "0.0000001")
-    client(grid).send(event(), retry_total=0)
-    (row,) = until("the end", lambda: grid.deliveries(state="dead"))
-    assert row["attempts"] == len(subscriber.requests) == 30
-    (letter,) = (tmp_path / "dead-letter").rglob("*.json")
-    assert json.loads(letter.read_text())[0]["deadLetterReason"] == "MaxDeliveryAttemptsExceeded"
+def test_a_day_holds_eleven_attempts() -> None:
+    begins = [sum(SCHEDULE[:tried]) for tried in range(len(SCHEDULE) + 1)]
+    assert [at < 24 * 3600 for at in begins] == [True] * 11
+    assert begins[-1] + SCHEDULE[-1] > 24 * 3600
 
 
 def test_a_host_that_is_away_costs_no_attempt(
@@ -197,6 +192,10 @@ def test_subscriptions_are_read_again_when_they_change(grid: Any, subscriber: An
         (Subscription("s", "f", subject_begins="/BLOB", subject_ends=".CSV"), True),
         (Subscription("s", "f", subject_ends=".json"), False),
         (Subscription("s", "f", subject_begins="/data"), False),
+        (Subscription("s", "f", subject_begins="/blobs", subject_ends=".csv", case_sensitive=True), True),
+        (Subscription("s", "f", subject_begins="/Blobs", case_sensitive=True), False),
+        (Subscription("s", "f", subject_ends=".CSV", case_sensitive=True), False),
+        (Subscription("s", "f", ("t",), case_sensitive=True), True),
     ],
 )
 def test_a_subscription_wants_its_types_and_subjects(subscription: Subscription, wanted: bool) -> None:
@@ -221,7 +220,7 @@ def test_the_default_subscriptions_lead_each_event_to_its_function(
     tmp_path: Path, type_: str, functions: list[str]
 ) -> None:
     subscriptions = Subscriptions(tmp_path / "subscriptions.json")
-    assert [function for _, function in subscriptions.of(type_, "s")] == functions
+    assert [one.function for one in subscriptions.of(type_, "s")] == functions
     without = Subscriptions(tmp_path / "subscriptions.json", without=functions)
     assert without.of(type_, "s") == []
 

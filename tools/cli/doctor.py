@@ -150,10 +150,11 @@ def subscribed(state: Path, functions: list[str]) -> Iterator[Finding]:
     except (OSError, ValueError) as error:
         yield Finding("subscriptions", f"{path} cannot be read: {error}", "take it away and start again: it is remade")
         return
-    lost = sorted({row["function"] for row in rows} - set(functions))
+    told = {row["function"] for row in rows if row.get("function")}
+    lost = sorted(told - set(functions))
     if lost:
         yield Finding("subscriptions", f"{', '.join(lost)}: no such function is loaded", f"mend {path}")
-    yield Finding("subscriptions", f"{len(rows)}: {', '.join(sorted({row['function'] for row in rows}))}")
+    yield Finding("subscriptions", f"{len(rows)}: {', '.join(sorted(told))}")
 
 
 def ask(url: str, key: str) -> Any:

@@ -21,6 +21,8 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--host-port", type=int, default=7071, help="0 = any free one")
     up.add_argument("--grid-port", type=int, default=7072, help="0 = any free one")
     up.add_argument("--without", action="append", default=[], metavar="FUNCTION", help="deliver no events to it")
+    up.add_argument("--time-scale", type=_positive, default=1.0, help="multiplies the topic's waits and times to live")
+    up.add_argument("--duplicates", type=int, default=0, metavar="N", help="deliver each event N times more")
     up.add_argument("--no-patrol", action="store_true", help="switch the patrol off")
     up.add_argument(
         "--storage", choices=STORAGES, help="files, our own Azurite, or the account STORAGE_CONNECTION names"
@@ -46,10 +48,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             grid_port=given.grid_port,
             without=tuple(given.without),
             patrol=not given.no_patrol,
+            time_scale=given.time_scale,
+            duplicates=given.duplicates,
             json=given.json,
             storage=chosen_storage(given.state, given.storage),
         )
     )
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not number > 0:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return number
 
 
 def _secret(state: Path, name: str) -> int:

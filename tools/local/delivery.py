@@ -1,29 +1,31 @@
-"""Delivers events to functions: at least once, unordered, on Event Grid's schedule."""
+"""Delivers events to their subscribers: at least once, unordered, on Event Grid's schedule."""
 
 import asyncio
-import json
 import logging
 import time
-import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
-from pathlib import Path
 
 import aiohttp
 
-from tools.local.files import write_json
+from tools.local.blobs import Blobs
+from tools.local.dead_letters import letter, letter_path
+from tools.local.envelope import envelope, in_schema, is_cloud
+from tools.local.handshake import Handshakes
+from tools.local.subscriptions import Subscription, Subscriptions
 from tools.local.topic import Topic
 from tools.local.topic_store import Due, TopicStore
 
 log = logging.getLogger("grid")
 # Event Grid's documented waits; after the last one it tries every twelve hours.
 SCHEDULE = (10, 30, 60, 300, 600, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600)
-MOST_ATTEMPTS = 30
 NEVER_AGAIN = {400, 401, 403, 413}
+# Event Grid waits this long before it writes a dead letter.
+LETTER_AFTER = 300
+_DELIVERED = {200, 201, 202, 203, 204}
 _AT_ONCE = 16
 _PATIENCE = aiohttp.ClientTimeout(total=30)
 _HOST_AWAY = 1.0
@@ -38,24 +40,33 @@ class Target:
 
 
 class Courier:
-    """Takes what is due from the store and brings it to the host, several at a time."""
+    """Takes what is due from the store and brings it to its subscriber, several at a time.
+
+    `scale` multiplies the waits between attempts, the time to live, and the wait before a dead letter.
+    """
 
     def __init__(
         self,
         topic: Topic,
         store: TopicStore,
+        subscriptions: Subscriptions,
+        handshakes: Handshakes,
         target: Target,
-        dead_letters: Path,
+        blobs: Blobs,
         scale: float = 1.0,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._topic = topic
         self._store = store
+        self._subscriptions = subscriptions
+        self._handshakes = handshakes
         self._target = target
-        self._dead_letters = dead_letters
+        self._blobs = blobs
         self._scale = scale
         self._now = now
-        self._busy: dict[int, asyncio.Task[None]] = {}
+        self._busy = set[int]()
+        self._tasks = set[asyncio.Task[None]]()
+        self._not_before = dict[str, float]()
 
     async def keep_going(self, session: aiohttp.ClientSession) -> None:
         """Deliver until cancelled."""
@@ -70,61 +81,106 @@ class Courier:
 
     async def _start(self, session: aiohttp.ClientSession) -> float | None:
         """Start what is due; when the next one is, or None to be woken."""
-        rows = await self._topic.do(self._store.waiting, _AT_ONCE + len(self._busy) + 1)
-        for due in rows:
+        later = list[float]()
+        for due in await self._topic.do(self._store.waiting, _AT_ONCE + len(self._busy) + 1):
             if due.seq in self._busy:
                 continue
-            if len(self._busy) >= _AT_ONCE:
+            if len(self._tasks) >= _AT_ONCE:
                 return None
-            if due.due > self._now():
-                return due.due
-            task = asyncio.ensure_future(self._deliver(session, due))
-            self._busy[due.seq] = task
-            task.add_done_callback(partial(self._done, due.seq))
-        return None
+            at = max(due.due, self._not_before.get(due.subscription, 0.0))
+            if at > self._now():
+                later.append(at)
+                continue
+            batch = await self._batch(due)
+            self._busy |= {one.seq for one in batch}
+            task = asyncio.ensure_future(self._deliver(session, batch))
+            self._tasks.add(task)
+            task.add_done_callback(partial(self._done, batch))
+        return min(later, default=None)
 
-    def _done(self, seq: int, task: asyncio.Task[None]) -> None:
-        del self._busy[seq]
+    def _terms(self, due: Due) -> Subscription:
+        """The subscription of a delivery; what was accepted is delivered when it is gone from the file too."""
+        known = self._subscriptions.named(due.subscription)
+        if known is not None and known.target == due.function:
+            return known
+        is_webhook = "://" in due.function
+        return Subscription(due.subscription, "" if is_webhook else due.function, endpoint=due.function * is_webhook)
+
+    async def _batch(self, due: Due) -> Sequence[Due]:
+        """What goes in one request with `due`: no wait for more, never above the number, above the size only alone."""
+        terms = self._terms(due)
+        pause = self._handshakes.pause(terms)
+        if pause:
+            self._not_before[due.subscription] = self._now() + pause
+        if terms.max_events == 1 or due.reason:
+            return [due]
+        found = await self._topic.do(self._store.companions, due, terms.max_events - 1 + len(self._busy), self._now())
+        return filled(terms, due, [one for one in found if one.seq not in self._busy])
+
+    def _done(self, batch: Sequence[Due], task: asyncio.Task[None]) -> None:
+        self._busy -= {one.seq for one in batch}
+        self._tasks.discard(task)
         self._topic.accepted.set()
         error = None if task.cancelled() else task.exception()
         if error is not None:
             log.error("a delivery could not be recorded and is made again: %r", error)
 
-    async def _deliver(self, session: aiohttp.ClientSession, due: Due) -> None:
-        try:
-            status, outcome = await self._post(session, due)
-        except aiohttp.ClientConnectorError:
-            # The host is away (starting, being restarted): nobody said no, so no attempt is used up.
-            await self._topic.do(self._store.again, due.seq, due.attempts, self._now() + _HOST_AWAY, "host is away")
+    async def _deliver(self, session: aiohttp.ClientSession, batch: Sequence[Due]) -> None:
+        terms = self._terms(batch[0])
+        if batch[0].reason:
+            await self._bury(terms, batch[0])
             return
-        attempts = due.attempts + 1
-        if status in (200, 201, 202, 203, 204):
-            await self._topic.do(self._store.end, due.seq, attempts, "delivered", outcome)
-        elif status in NEVER_AGAIN:
-            await self._bury(due, attempts, f"UndeliverableDueToHttp{outcome}", outcome)
-        elif attempts >= MOST_ATTEMPTS:
-            await self._bury(due, attempts, "MaxDeliveryAttemptsExceeded", outcome)
-        else:
-            wait = SCHEDULE[min(attempts, len(SCHEDULE)) - 1] * self._scale
-            log.warning("event %s to %s: %s; again in %g s", due.event.id, due.function, outcome, wait)
-            await self._topic.do(self._store.again, due.seq, attempts, self._now() + wait, outcome)
+        oldest = self._now() - terms.ttl_minutes * 60 * self._scale
+        fresh = [one for one in batch if one.accepted > oldest]
+        for one in batch:
+            if one.accepted <= oldest:
+                await self._give_up(terms, one, "TimeToLiveExceeded")
+        if fresh:
+            await self._attempt(session, terms, fresh)
 
-    async def _post(self, session: aiohttp.ClientSession, due: Due) -> tuple[int, str]:
-        url = f"{self._target.host_url}/runtime/webhooks/EventGrid"
-        cloud = due.event.is_cloud
-        headers = {
-            "Content-Type": f"application/{'cloudevents+json' if cloud else 'json'}; charset=utf-8",
-            "x-functions-key": self._target.system_key,
-            "aeg-event-type": "Notification",
-            "aeg-subscription-name": due.subscription.upper(),
-            "aeg-delivery-count": str(due.attempts),
-            "aeg-metadata-version": str(due.event.body.get("specversion" if cloud else "metadataVersion", "1")),
-            "aeg-data-version": str(due.event.body.get("dataVersion", "")),
-        }
-        body = json.dumps(due.event.body if cloud else [due.event.body]).encode()
-        query = {"functionName": due.function}
+    async def _attempt(self, session: aiohttp.ClientSession, terms: Subscription, batch: Sequence[Due]) -> None:
         try:
-            async with session.post(url, params=query, data=body, headers=headers, timeout=_PATIENCE) as answer:
+            status, outcome = await self._post(session, terms, batch)
+        except aiohttp.ClientConnectorError:
+            if not terms.endpoint:
+                # The host is away (starting, being restarted): nobody said no, so no attempt is used up.
+                away = [replace(one, due=self._now() + _HOST_AWAY, outcome="host is away") for one in batch]
+                await self._topic.do(self._store.again, away)
+                return
+            status, outcome = 0, "ConnectionRefused"
+        tried = [
+            replace(one, attempts=one.attempts + 1, outcome=outcome, tried=self._now(), due=self._next(one.attempts))
+            for one in batch
+        ]
+        if status in _DELIVERED:
+            await self._topic.do(self._store.end, tried, "delivered")
+            return
+        if status in NEVER_AGAIN:
+            again, over = list[Due](), {one.seq: f"UndeliverableDueToHttp{outcome}" for one in tried}
+        else:
+            over = {one.seq: "MaxDeliveryAttemptsExceeded" for one in tried if one.attempts >= terms.max_attempts}
+            again = [one for one in tried if one.seq not in over]
+        for one in again:
+            log.warning("event %s to %s: %s; again in %g s", one.id, one.function, outcome, one.due - self._now())
+        if again:
+            await self._topic.do(self._store.again, again)
+        for one in tried:
+            if one.seq in over:
+                await self._give_up(terms, one, over[one.seq])
+
+    def _next(self, attempts: int) -> float:
+        return self._now() + SCHEDULE[min(attempts, len(SCHEDULE) - 1)] * self._scale
+
+    async def _post(self, session: aiohttp.ClientSession, terms: Subscription, batch: Sequence[Due]) -> tuple[int, str]:
+        request = envelope(terms, [in_schema(terms, one.body) for one in batch], batch[0].attempts)
+        url, query, headers = terms.endpoint, {}, dict(request.headers)
+        if not url:
+            url = f"{self._target.host_url}/runtime/webhooks/EventGrid"
+            query, headers["x-functions-key"] = {"functionName": terms.function}, self._target.system_key
+        try:
+            async with session.post(
+                url, params=query, data=request.body, headers=headers, timeout=_PATIENCE, allow_redirects=False
+            ) as answer:
                 await answer.read()
                 return answer.status, _name(answer.status)
         except TimeoutError:
@@ -134,22 +190,31 @@ class Courier:
         except aiohttp.ClientError as error:
             return 0, type(error).__name__
 
-    async def _bury(self, due: Due, attempts: int, reason: str, outcome: str) -> None:
-        log.error("event %s to %s is dead after %d attempts: %s", due.event.id, due.function, attempts, outcome)
-        path = self._dead_letters / due.subscription.upper() / f"{_day(self._now())}" / f"{uuid.uuid4()}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        about = {
-            "deadLetterReason": reason,
-            "deliveryAttempts": attempts,
-            "lastDeliveryOutcome": outcome,
-            "publishTime": _stamp(due.accepted),
-            "lastDeliveryAttemptTime": _stamp(self._now()),
-        }
-        if due.event.is_cloud:
-            about = {name.lower(): value for name, value in about.items()}
+    async def _give_up(self, terms: Subscription, due: Due, reason: str) -> None:
+        log.error("event %s to %s is given up after %d attempts: %s", due.id, due.function, due.attempts, reason)
+        if not terms.dead_letter:
+            await self._topic.do(self._store.end, [due], "dropped")
+            return
+        later = self._now() + LETTER_AFTER * self._scale
+        await self._topic.do(self._store.again, [replace(due, reason=reason, due=later)])
+
+    async def _bury(self, terms: Subscription, due: Due) -> None:
         # The letter first: a crash between the two writes it twice, never not at all.
-        await self._topic.do(write_json, path, [{**due.event.body, **about}])
-        await self._topic.do(self._store.end, due.seq, attempts, "dead", outcome)
+        body = letter(due, in_schema(terms, due.body))
+        await self._blobs.put(terms.dead_letter, letter_path(terms.name, self._now()), body)
+        await self._topic.do(self._store.end, [due], "dead")
+
+
+def filled(terms: Subscription, due: Due, companions: Sequence[Due]) -> Sequence[Due]:
+    """`due` and as many of `companions` as one request may hold; all of one schema."""
+    batch, size = [due], len(due.text)
+    for one in companions:
+        size += len(one.text)
+        if len(batch) == terms.max_events or size > terms.preferred_kilobytes * 1024:
+            break
+        if is_cloud(one.body) == is_cloud(due.body):
+            batch.append(one)
+    return batch
 
 
 def _name(status: int) -> str:
@@ -157,12 +222,3 @@ def _name(status: int) -> str:
         return HTTPStatus(status).phrase.replace(" ", "").replace("-", "")
     except ValueError:
         return str(status)
-
-
-def _stamp(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _day(at: float) -> str:
-    moment = datetime.fromtimestamp(at, UTC)
-    return f"{moment.year}/{moment.month}/{moment.day}/{moment.hour}"

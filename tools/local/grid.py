@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -18,11 +19,12 @@ from tools.local.blobs import Blob, Blobs, Place
 from tools.local.delivery import Courier, Target
 from tools.local.files import Taken, held
 from tools.local.folder import Folder
+from tools.local.handshake import Handshakes
 from tools.local.keys import Keys, make_keys
 from tools.local.publisher import Publisher
 from tools.local.router import Router
 from tools.local.serving import end_with, listening, log_to_stderr, options, serve
-from tools.local.subscriptions import Subscriptions
+from tools.local.subscriptions import Subscription, Subscriptions
 from tools.local.topic import Topic
 from tools.local.topic_store import TopicStore
 from tools.local.watcher import Announced, Watcher
@@ -31,19 +33,28 @@ log = logging.getLogger("grid")
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
+@dataclass(frozen=True)
+class Terms:
+    """How events are delivered: where the host is, by which multiple waits are longer, what is left out or doubled."""
+
+    host_url: str
+    scale: float = 1.0
+    without: Sequence[str] = ()
+    copies: int = 1
+
+
 class Grid:
     """The topic, the blob endpoint, the data watcher and the router over one state folder."""
 
-    def __init__(
-        self, state: Path, keys: Keys, url: str, host_url: str, scale: float = 1.0, without: Sequence[str] = ()
-    ) -> None:
-        store = TopicStore(state / "grid.db")
-        self._topic = Topic(store, Subscriptions(state / "subscriptions.json", without), keys.topic)
-        target = Target(host_url, keys.system)
-        self._courier = Courier(self._topic, store, target, state / "dead-letter", scale)
+    def __init__(self, state: Path, keys: Keys, url: str, terms: Terms) -> None:
+        store, known = TopicStore(state / "grid.db"), Subscriptions(state / "subscriptions.json", terms.without)
+        self._topic = Topic(store, known, keys.topic, self._is_open, terms.copies)
+        self._handshakes = Handshakes(known, store, self._topic, url, terms.scale)
         self._router = Router(state / "routes")
         place = place_of(state)
         self._blobs = Blobs(state, place, keys, self._stored)
+        target = Target(terms.host_url, keys.system)
+        self._courier = Courier(self._topic, store, known, self._handshakes, target, self._blobs, terms.scale)
         publish = Publisher(f"{url}/topics/signalbox/api/events", keys.topic)
         self._watcher = Watcher(place.blobs, Announced(state / "grid.db"), publish, url)
         self.app = Starlette(
@@ -51,11 +62,15 @@ class Grid:
                 Route("/", _alive),
                 Route("/topics/{name}/api/events", self._topic.publish, methods=["POST"]),
                 Route("/topics/{name}/deliveries", self._topic.deliveries),
+                Route("/validate", self._handshakes.confirm),
                 Route("/data/{container}/{path:path}", self._blobs.answer, methods=["PUT", "GET", "HEAD"]),
                 Route("/live/{project}/{environment}", self._router.show),
                 Route("/live/{project}/{environment}/{path:path}", self._router.proxy, methods=_METHODS),
             ]
         )
+
+    def _is_open(self, one: Subscription) -> bool:
+        return self._handshakes.is_open(one)
 
     def _stored(self, blob: Blob) -> None:
         self._watcher.stored(blob)
@@ -64,7 +79,9 @@ class Grid:
     async def running(self) -> AsyncIterator[None]:
         """Deliveries and the data watcher run inside."""
         # Idle connections are dropped before the host drops them: a POST on one that just closed is a failed attempt.
-        to_host = aiohttp.ClientSession(connector=aiohttp.TCPConnector(keepalive_timeout=2))
+        to_host = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(keepalive_timeout=2), cookie_jar=aiohttp.DummyCookieJar()
+        )
         to_slots = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(force_close=True, limit=0),
             auto_decompress=False,
@@ -74,6 +91,7 @@ class Grid:
             self._router.session = to_slots
             tasks = [
                 asyncio.ensure_future(self._courier.keep_going(to_host)),
+                asyncio.ensure_future(self._handshakes.keep_going(to_host)),
                 asyncio.ensure_future(self._watcher.keep_going()),
             ]
             for task in tasks:
@@ -110,7 +128,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until SIGTERM."""
     parser = options("A local stand-in for Event Grid, blobs and the stable addresses.")
     parser.add_argument("--host", default="http://127.0.0.1:7071", help="the address of the host")
-    parser.add_argument("--time-scale", type=float, default=1.0, help="multiplies the waits between retries")
+    parser.add_argument("--time-scale", type=float, default=1.0, help="multiplies the topic's waits and times to live")
+    parser.add_argument("--duplicates", type=int, default=0, help="deliver each event this many times more")
     parser.add_argument("--without", action="append", default=[], help="deliver nothing to this function")
     given = parser.parse_args(arguments)
     end_with(given.parent)
@@ -121,7 +140,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with held(state / "grid.lock"):
             where = listening(given.port, given.fd)
             url = f"http://127.0.0.1:{where.getsockname()[1]}"
-            grid = Grid(state, make_keys(state), url, given.host.rstrip("/"), given.time_scale, given.without)
+            terms = Terms(given.host.rstrip("/"), given.time_scale, given.without, 1 + given.duplicates)
+            grid = Grid(state, make_keys(state), url, terms)
             print(f"grid: {url}", flush=True)
             serve(grid.app, grid.running(), where)
     except Taken:

@@ -12,7 +12,10 @@ STORAGES = ("local", "azurite", "blobs")
 
 @dataclass(frozen=True)
 class Plan:
-    """One stack: paths are absolute, a port of 0 means any free one."""
+    """One stack: paths are absolute, a port of 0 means any free one.
+
+    The topic's waits are `time_scale` times as long as Event Grid's; it delivers each event `duplicates` times more.
+    """
 
     state: Path
     projects: Path
@@ -21,6 +24,8 @@ class Plan:
     grid_port: int = 7072
     without: tuple[str, ...] = ()
     patrol: bool = True
+    time_scale: float = 1.0
+    duplicates: int = 0
     json: bool = False
     storage: str = "local"
     """local: files and SQLite; azurite: one that is part of the stack; blobs: the account that the settings name."""

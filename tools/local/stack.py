@@ -38,6 +38,8 @@ class Stack:
         grid_port: int = 0,
         without: Sequence[str] = (),
         patrol: bool = True,
+        time_scale: float = 1.0,
+        duplicates: int = 0,
         environment: Mapping[str, str] | None = None,
         storage: str | None = None,
     ) -> None:
@@ -46,6 +48,7 @@ class Stack:
         places = ["--state", str(self.state), "--projects", str(Path(projects).resolve()), "--app", str(app)]
         flags = [part for function in without for part in ("--without", function)]
         flags += [] if patrol else ["--no-patrol"]
+        flags += ["--time-scale", str(time_scale), "--duplicates", str(duplicates)]
         flags += ["--storage", storage] if storage else []
         self._command = [sys.executable, "-m", "tools.local", "up", "--json", *places, *ports, *flags]
         self._environment = environment

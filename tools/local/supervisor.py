@@ -60,14 +60,15 @@ class Supervisor:
 
     def _made(self) -> tuple[Child, Child]:
         state = ["--state", str(self._plan.state)]
-        without = [part for function in self._plan.without for part in ("--without", function)]
+        topic = ["--time-scale", str(self._plan.time_scale), "--duplicates", str(self._plan.duplicates)]
+        topic += [part for function in self._plan.without for part in ("--without", function)]
         host, grid = (one.fileno() for one in self._sockets)
         return (
             Child("host", "tools.local.host", [*state, "--app", str(self._plan.app)], self._settings, host, self._note),
             Child(
                 "grid",
                 "tools.local.grid",
-                [*state, "--host", self.host_url, *without],
+                [*state, "--host", self.host_url, *topic],
                 self._settings,
                 grid,
                 self._note,

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tools.local.keys import same
-from tools.local.subscriptions import Subscriptions
+from tools.local.subscriptions import Subscription, Subscriptions
 from tools.local.topic_store import Event, TopicStore
 
 T = TypeVar("T")
@@ -29,11 +29,20 @@ class Topic:
     """One store behind the endpoint `/topics/{name}/api/events`; `accepted` is set when there is work."""
 
     def __init__(
-        self, store: TopicStore, subscriptions: Subscriptions, key: str, now: Callable[[], float] = time.time
+        self,
+        store: TopicStore,
+        subscriptions: Subscriptions,
+        key: str,
+        is_open: Callable[[Subscription], bool],
+        copies: int = 1,
+        now: Callable[[], float] = time.time,
     ) -> None:
+        """Events go to the subscriptions that are open, `copies` times each: Event Grid promises at least once."""
         self._store = store
         self._subscriptions = subscriptions
         self._key = key
+        self._is_open = is_open
+        self._copies = copies
         self._now = now
         # One thread: SQLite's commit waits for the disk and must not hold up the loop.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="topic")
@@ -56,10 +65,13 @@ class Topic:
             events = read_events(bytes(body), f"{_RESOURCE}/{request.path_params['name']}")
         except NotAnEvent as error:
             return _refused(400, "BadRequest", str(error))
-        wanted = [(event, self._subscriptions.of(event.type, event.subject)) for event in events]
-        await self.do(self._store.accept, wanted, self._now())
+        await self.do(self._store.accept, [(event, self._wanted(event)) for event in events], self._now())
         self.accepted.set()
         return Response(status_code=200)
+
+    def _wanted(self, event: Event) -> Sequence[tuple[str, str]]:
+        known = self._subscriptions.of(event.type, event.subject)
+        return [(one.name, one.target) for one in known if self._is_open(one) for _ in range(self._copies)]
 
     async def deliveries(self, request: Request) -> Response:
         """What was taken in and what became of it, for people who look for a missing event."""
