@@ -1,15 +1,19 @@
 """The host as a real process: keys, bodies, answers, webhooks, the admin endpoints."""
 
 import json
+import shutil
 import socket
 import stat
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+
+from tools.local.keys import make_function_key
 
 Start = Callable[..., Any]
 Until = Callable[..., Any]
@@ -108,6 +112,58 @@ def test_each_key_opens_what_it_is_for(host: Any, web: httpx.Client, path: str, 
     assert web.get(f"{path}{mark}code={offered}").status_code == status
 
 
+def test_a_key_of_one_function_opens_that_function_alone(start: Start, sample: Path, tmp_path: Path) -> None:
+    key = make_function_key(tmp_path, "Keyed", "ci")
+    assert make_function_key(tmp_path, "Keyed", "ci") == key != make_function_key(tmp_path, "for-admins", "ci")
+    host = start("tools.local.host", tmp_path, "--app", str(sample))
+    with httpx.Client(base_url=host.url, headers={"x-functions-key": key}) as web:
+        assert web.get("/api/keyed").status_code == 200
+        assert web.post("/api/order", json=[]).status_code == 202
+        for path in ("/api/for-admins", "/admin/host/status", "/runtime/webhooks/EventGrid?functionName=on_event"):
+            assert web.get(path).status_code == 401
+    other = make_function_key(tmp_path, "for-admins", "ci")
+    assert httpx.get(f"{host.url}/api/keyed?code={other}").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("returned", "status", "kind", "content"),
+    [
+        ("hello", 200, "text/plain; charset=utf-8", "hello"),
+        ('{"a": 1}', 200, "text/plain; charset=utf-8", '{"a": 1}'),
+        ('{"body": "b", "statusCode": 418, "headers": {"X-A": "1"}}', 418, "text/plain; charset=utf-8", "b"),
+        ('{"Body": {"a": 1}, "status": "201"}', 201, "application/json", '{"a":1}'),
+    ],
+)
+def test_a_text_that_looks_like_an_answer_is_taken_for_one(
+    web: httpx.Client, returned: str, status: int, kind: str, content: str
+) -> None:
+    answer = web.post("/api/text", content=returned)
+    assert (answer.status_code, answer.headers["content-type"], answer.text) == (status, kind, content)
+    assert ("x-a" in answer.headers) == ("X-A" in returned)
+
+
+def test_an_http_function_that_returns_nothing_failed(web: httpx.Client) -> None:
+    assert web.get("/api/nothing").status_code == 500
+
+
+def test_requests_beyond_the_limit_are_told_to_come_later(
+    start: Start, sample: Path, tmp_path: Path, until: Until
+) -> None:
+    app = shutil.copytree(sample, tmp_path / "app")
+    limits = {"maxConcurrentRequests": 1, "maxOutstandingRequests": 2}
+    (app / "host.json").write_text(json.dumps({"version": "2.0", "extensions": {"http": limits}}))
+    host = start("tools.local.host", tmp_path / "state", "--app", str(app))
+    with ThreadPoolExecutor(3) as pool:
+        asked = [pool.submit(httpx.get, f"{host.url}/api/waits", timeout=30) for _ in range(3)]
+        refused = next(as_completed(asked)).result()
+        until("the one that may run", lambda: host.notes(function="waits"))
+        assert (refused.status_code, len(host.notes(function="waits"))) == (429, 1)
+        master = {"x-functions-key": host.keys.master}
+        assert httpx.post(f"{host.url}/admin/functions/goes", json={}, headers=master).status_code == 202
+        assert sorted(one.result().status_code for one in asked) == [200, 200, 429]
+    assert httpx.get(f"{host.url}/api/open/special").status_code == 200
+
+
 def test_a_function_that_raises_answers_500_without_a_word(web: httpx.Client) -> None:
     answer = web.get("/api/fails?code=secret")
     assert (answer.status_code, answer.content) == (500, b"")
@@ -167,6 +223,16 @@ def test_the_webhook_answers_the_handshake(host: Any, web: httpx.Client) -> None
     event = {**grid_event("1", validationCode="512d38b6"), "eventType": "Microsoft.EventGrid.SubscriptionValidation"}
     answer = deliver(host, web, [event], "SubscriptionValidation")
     assert (answer.status_code, answer.json()) == (200, {"validationResponse": "512d38b6"})
+
+
+@pytest.mark.parametrize(("asked", "rate"), [({}, None), ({"WebHook-Request-Rate": "120"}, "*")])
+def test_the_webhook_answers_the_handshake_of_cloud_events(
+    host: Any, web: httpx.Client, asked: dict[str, str], rate: str | None
+) -> None:
+    url = f"/runtime/webhooks/EventGrid?functionName=on_event&code={host.keys.system}"
+    answer = web.options(url, headers={"WebHook-Request-Origin": "eventgrid.azure.net", **asked})
+    assert (answer.status_code, answer.headers["webhook-allowed-origin"]) == (200, "eventgrid.azure.net")
+    assert answer.headers.get("webhook-allowed-rate") == rate
 
 
 def test_the_webhook_hands_over_every_event_of_a_batch(host: Any, web: httpx.Client) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tools.local.__main__ import main
 from tools.local.processes import is_alive
 from tools.local.stack import NotStarted, Stack
 
@@ -190,3 +191,91 @@ def test_a_secret_is_made_once_and_a_bad_name_is_refused(tmp_path: Path) -> None
     assert first.stdout == second.stdout != other.stdout
     assert len(first.stdout.strip()) >= 40
     assert secret("no name").returncode == 2
+
+
+OVERRUNNING = """
+import asyncio, os
+import azure.functions as func
+
+app = func.FunctionApp()
+
+
+def note(line):
+    with open(os.environ["NOTES"], "a") as file:
+        file.write(line + "\\n")
+
+
+@app.route(route="order", auth_level=func.AuthLevel.ANONYMOUS)
+@app.queue_output(arg_name="out", queue_name="work", connection="AzureWebJobsStorage")
+async def order(req: func.HttpRequest, out: func.Out[str]) -> str:
+    out.set("slow")
+    return ""
+
+
+@app.queue_trigger(arg_name="msg", queue_name="work", connection="AzureWebJobsStorage")
+async def work(msg: func.QueueMessage) -> None:
+    note(f"{msg.get_body().decode()} {msg.dequeue_count} {os.getpid()}")
+    if msg.dequeue_count == 1:
+        await asyncio.Event().wait()
+"""
+
+
+def test_a_function_that_overruns_ends_its_host_which_starts_again_and_the_message_comes_again(
+    make: Make, tmp_path: Path, until: Until
+) -> None:
+    app = tmp_path / "app"
+    app.mkdir()
+    (app / "function_app.py").write_text(OVERRUNNING)
+    (app / "host.json").write_text('{"version": "2.0", "functionTimeout": "00:00:01"}')
+    with make(app=app) as stack:
+        before = stack.pids["host"]
+        assert httpx.get(f"{stack.host_url}/api/order").status_code == 200
+        path = tmp_path / "notes.jsonl"
+        until("the second try", lambda: path.exists() and len(path.read_text().splitlines()) == 2)
+        (first, second) = (line.split() for line in path.read_text().splitlines())
+        assert (first, second[:2]) == (["slow", "1", str(before)], ["slow", "2"])
+        until("the new host", lambda: stack.pids["host"] == int(second[2]))
+        assert "function work ran over functionTimeout" in stack.log
+        assert "The host ended by itself (exit 70)" in stack.log
+        assert httpx.get(f"{stack.host_url}/api/order", timeout=30).status_code == 200
+
+
+def test_the_waits_of_the_topic_are_scaled_and_events_doubled_when_asked(
+    make: Make, tmp_path: Path, until: Until
+) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "subscriptions.json").write_text('[{"name": "s", "function": "on_event", "max_attempts": 3}]')
+    with make(time_scale=0.001, duplicates=1) as stack:
+        topic, headers = f"{stack.grid_url}/topics/signalbox", {"aeg-sas-key": stack.keys.topic}
+        event = {
+            "id": "1",
+            "subject": "s",
+            "eventTime": "2026-11-23T00:00:00Z",
+            "eventType": "T",
+            "data": {"fail": True},
+        }
+        assert httpx.post(f"{topic}/api/events", json=[event], headers=headers).status_code == 200
+
+        def dead() -> list[Any]:
+            rows = httpx.get(f"{topic}/deliveries", headers=headers).json()
+            return [row for row in rows if row["id"] == "1" and row["state"] == "dead"]
+
+        until("both deaths", lambda: len(dead()) == 2)
+        assert [row["attempts"] for row in dead()] == [3, 3]
+        assert len(notes(tmp_path, function="on_event", id="1")) == 6
+
+
+def test_a_scale_of_nothing_is_refused(projects: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["up", "--projects", str(projects), "--time-scale", "0"])
+    assert "0 is not above 0" in capsys.readouterr().err
+
+
+def test_a_key_of_one_function_is_made_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def key(*names: str) -> str:
+        assert main(["key", "--state", str(tmp_path), *names]) == 0
+        return capsys.readouterr().out
+
+    assert key("environments", "ci") == key("environments", "ci") != key("releases")
+    assert main(["key", "--state", str(tmp_path), "no name"]) == 2

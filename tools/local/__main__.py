@@ -1,4 +1,4 @@
-"""`python -m tools.local up|secret`: the whole of Signalbox on one machine."""
+"""`python -m tools.local up|secret|key`: the whole of Signalbox on one machine."""
 
 import argparse
 import re
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools.local.keys import make_secret
+from tools.local.keys import make_function_key, make_secret
 from tools.local.settings import STORAGES, Plan, chosen_storage
 from tools.local.supervisor import run
 
@@ -31,6 +31,10 @@ def _parser() -> argparse.ArgumentParser:
     secret = commands.add_parser("secret", help="print a secret of keys.json, made at first use")
     secret.add_argument("--state", type=Path, default=Path(".signalbox"), help="the state folder")
     secret.add_argument("name", help="its name; the app reads it as SECRET_<name>")
+    key = commands.add_parser("key", help="print a key that opens one function only, made at first use")
+    key.add_argument("--state", type=Path, default=Path(".signalbox"), help="the state folder")
+    key.add_argument("function", help="the function it opens")
+    key.add_argument("name", nargs="?", default="default", help="whose key it is")
     return parser
 
 
@@ -39,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     if given.command == "secret":
         return _secret(given.state, given.name)
+    if given.command == "key":
+        return _key(given.state, given.function, given.name)
     return run(
         Plan(
             state=given.state.resolve(),
@@ -69,6 +75,16 @@ def _secret(state: Path, name: str) -> int:
         return 2
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     print(make_secret(state, name))
+    return 0
+
+
+def _key(state: Path, function: str, name: str) -> int:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", function):
+        print(f"{function!r} cannot be a function's name: use letters, digits, - and _.", file=sys.stderr)
+        return 2
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    print(make_function_key(state, function, name))
+    print("A host that runs knows a new key once it has started again.", file=sys.stderr)
     return 0
 
 

@@ -1,16 +1,18 @@
 """The HTTP front of the host: finds the function of a request, checks the key, calls it."""
 
+import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 
 from azure.functions.meta import Datum
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from tools.local.admin import Admin
+from tools.local.gate import Full, Gate
 from tools.local.index import Function
 from tools.local.invoke import InvocationFailed, Invoker
 from tools.local.keys import Keys
@@ -34,6 +36,7 @@ class Front:
     webhook: Webhook
     admin: Admin
     trouble: str = ""
+    gate: Gate = field(default_factory=Gate)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -73,14 +76,20 @@ class Front:
             parameters = function.route.match(path) if function.route else None
             if parameters is None or request.method not in function.methods:
                 continue
-            if not self.keys.opens(function.level, offered(request)):
+            if not self.keys.opens(function.level, offered(request), function.name):
                 return Response(status_code=401)
-            data = await decoded(request, parameters)
             try:
-                return encoded(await self.invoker.run(function, data, {}))
-            except InvocationFailed:
-                return Response(status_code=500)
+                async with self.gate:
+                    return await self._invoked(function, await decoded(request, parameters))
+            except Full:
+                return PlainTextResponse("Too many requests are being worked on (host.json, extensions.http).", 429)
         return Response(status_code=404)
+
+    async def _invoked(self, function: Function, data: Datum) -> Response:
+        try:
+            return encoded(await self.invoker.run(function, data, {}))
+        except InvocationFailed:
+            return Response(status_code=500)
 
 
 def in_order(functions: Sequence[Function]) -> Sequence[Function]:
@@ -140,7 +149,7 @@ def encoded(answer: Datum | None) -> Response:
     if answer is None:
         return Response(status_code=204)
     if answer.type == "string":
-        return PlainTextResponse(answer.value)
+        return _of_text(answer.value)
     value = answer.value
     response = Response(value["body"].value, int(value["status_code"].value))
     for name, header in value["headers"].items():
@@ -149,6 +158,23 @@ def encoded(answer: Datum | None) -> Response:
         for cookie in cookies.values():
             response.headers.append("set-cookie", cookie.OutputString())
     return response
+
+
+def _of_text(text: str) -> Response:
+    """The response that a returned text stands for: the host takes JSON with a `body` for a response object."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return PlainTextResponse(text)
+    told = {name.lower(): value for name, value in content.items()} if isinstance(content, dict) else {}
+    if "body" not in told:
+        return PlainTextResponse(text)
+    status, headers = told.get("status", told.get("statuscode", 200)), told.get("headers")
+    plain = {str(name): str(value) for name, value in headers.items()} if isinstance(headers, dict) else {}
+    body, code = told["body"], int(status) if str(status).isdigit() else 200
+    if isinstance(body, dict | list):
+        return JSONResponse(body, code, plain)
+    return PlainTextResponse("" if body is None else str(body), code, plain)
 
 
 def _url(request: Request) -> str:

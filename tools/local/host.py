@@ -13,6 +13,7 @@ from pathlib import Path
 from tools.local.admin import Admin
 from tools.local.files import Taken, held
 from tools.local.front import Front, in_order
+from tools.local.gate import Gate
 from tools.local.host_json import HostSettings, is_disabled, read_host_json
 from tools.local.index import Function, NotIndexed, load
 from tools.local.invoke import Invoker
@@ -46,6 +47,7 @@ class Host:
             webhook=Webhook(enabled, self._invoker),
             admin=Admin({one.name: one for one in functions}, self._invoker, trouble),
             trouble=trouble,
+            gate=Gate(self._settings.max_concurrent, self._settings.max_outstanding),
         )
 
     @property
@@ -102,7 +104,8 @@ def loaded(app: Path) -> tuple[Sequence[Function], str]:
 
 def _threads() -> int | None:
     wanted = os.environ.get("PYTHON_THREADPOOL_THREAD_COUNT", "")
-    return int(wanted) if wanted.isdigit() else None
+    # What is no number above 0 leaves Python's default, as in the worker.
+    return int(wanted) if wanted.isdigit() and int(wanted) else None
 
 
 def _overran(name: str) -> None:

@@ -26,6 +26,8 @@ class HostSettings:
     message_encoding: str = "base64"
     longest_wait: float = 60.0
     function_timeout: float | None = 1800.0
+    max_concurrent: int | None = None
+    max_outstanding: int | None = None
     log_level: str = "INFO"
 
 
@@ -36,12 +38,12 @@ def read_host_json(app: Path) -> HostSettings:
     """The settings in `app`/host.json, with the real host's defaults."""
     raw = read_json(app / "host.json") or {}
     extensions = raw.get("extensions", {})
-    queues = extensions.get("queues", {})
+    queues, http = extensions.get("queues", {}), extensions.get("http", {})
     batch = int(queues.get("batchSize", 16))
     timeout = raw.get("functionTimeout", "00:30:00")
     encoding = queues.get("messageEncoding", "base64").lower()
     return HostSettings(
-        route_prefix=extensions.get("http", {}).get("routePrefix", "api").strip("/"),
+        route_prefix=http.get("routePrefix", "api").strip("/"),
         batch_size=batch,
         new_batch_threshold=int(queues.get("newBatchThreshold", batch // 2)),
         max_dequeue_count=int(queues.get("maxDequeueCount", 5)),
@@ -50,8 +52,14 @@ def read_host_json(app: Path) -> HostSettings:
         message_encoding=encoding,
         longest_wait=seconds(queues.get("maxPollingInterval", "00:01:00")),
         function_timeout=None if timeout == "-1" else seconds(timeout),
+        max_concurrent=_most(http.get("maxConcurrentRequests", -1)),
+        max_outstanding=_most(http.get("maxOutstandingRequests", -1)),
         log_level=_level(raw),
     )
+
+
+def _most(number: int) -> int | None:
+    return None if number < 0 else int(number)
 
 
 def seconds(span: str) -> float:

@@ -1,9 +1,17 @@
-"""The keys of one state folder: who may call what."""
+"""The keys of one state folder: who may call what. STATE/keys.json is read when the host starts.
+
+- `master` opens everything: functions of every level, /admin, and the Event Grid webhook.
+- `function` is the host key: it opens every function of the level `function`, and the blobs of the local endpoint.
+- `functions` holds keys for one function each, by the function's name and the key's own:
+  `{"environments": {"ci": "..."}}`; such a key opens that function at the level `function` and nothing else.
+- `system` opens the Event Grid webhook, which Event Grid itself calls, and no function.
+- `topic` publishes to the topic; `approvals` signs approval links; `secrets` are the projects' own, by name.
+"""
 
 import hmac
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +22,7 @@ _NAMES = ("master", "function", "system", "topic", "approvals")
 
 @dataclass(frozen=True)
 class Keys:
-    """The keys in `keys.json`; `secrets` are the projects' own, by name."""
+    """The keys in `keys.json`; `functions` are those for one function, by the function's name in lower case."""
 
     master: str
     function: str
@@ -22,13 +30,15 @@ class Keys:
     topic: str
     approvals: str
     secrets: Mapping[str, str]
+    functions: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
-    def opens(self, level: str, offered: str) -> bool:
-        """Whether the key `offered` is good for `level` (anonymous, function, system, admin)."""
+    def opens(self, level: str, offered: str, function: str = "") -> bool:
+        """Whether the key `offered` is good for `level` (anonymous, function, system, admin), and for `function`."""
         if level == "anonymous":
             return True
-        good = {"function": [self.master, self.function], "system": [self.master, self.system]}
-        return any(same(offered, key) for key in good.get(level, [self.master]))
+        own = self.functions.get(function.lower(), ())
+        good = {"function": [self.master, self.function, *own], "system": [self.master, self.system]}
+        return bool(offered) and any(same(offered, key) for key in good.get(level, [self.master]))
 
 
 def same(offered: str, key: str) -> bool:
@@ -57,13 +67,25 @@ def make_keys(state: Path) -> Keys:
 
 def make_secret(state: Path, name: str) -> str:
     """The secret `name` of `state`, generated if it is missing."""
+    return _made(state, ("secrets", name))
+
+
+def make_function_key(state: Path, function: str, name: str) -> str:
+    """The key `name` of one function, generated if it is missing; a host that runs knows it once it starts again."""
+    return _made(state, ("functions", function, name))
+
+
+def _made(state: Path, place: Sequence[str]) -> str:
     make_keys(state)
     with held(state / "keys.lock", wait=True):
         raw = read_json(state / "keys.json")
-        if not raw["secrets"].get(name):
-            raw["secrets"][name] = secrets.token_urlsafe(32)
+        shelf = raw
+        for step in place[:-1]:
+            shelf = shelf.setdefault(step, {})
+        if not shelf.get(place[-1]):
+            shelf[place[-1]] = secrets.token_urlsafe(32)
             write_json(state / "keys.json", raw)
-    return str(raw["secrets"][name])
+    return str(shelf[place[-1]])
 
 
 def keep_secret(state: Path, name: str, value: str) -> None:
@@ -76,4 +98,5 @@ def keep_secret(state: Path, name: str, value: str) -> None:
 
 
 def _keys(raw: Mapping[str, Any]) -> Keys:
-    return Keys(**{name: raw[name] for name in _NAMES}, secrets=dict(raw.get("secrets", {})))
+    functions = {name.lower(): tuple(keys.values()) for name, keys in raw.get("functions", {}).items()}
+    return Keys(**{name: raw[name] for name in _NAMES}, secrets=dict(raw.get("secrets", {})), functions=functions)

@@ -27,7 +27,7 @@ class Webhook:
         if function is None:
             return PlainTextResponse(f"cannot find function: '{name}'", 404)
         if request.method == "OPTIONS" and "webhook-request-origin" in request.headers:
-            return Response(headers={"WebHook-Allowed-Origin": request.headers["webhook-request-origin"]})
+            return _allowed(request)
         kind = request.headers.get("aeg-event-type", "").lower()
         if kind == "unsubscribe":
             return Response(status_code=202)
@@ -58,6 +58,14 @@ def _events(body: bytes) -> Sequence[Mapping[str, Any]] | None:
         return None
     events = content if isinstance(content, list) else [content]
     return events if all(isinstance(one, dict) for one in events) else None
+
+
+def _allowed(request: Request) -> Response:
+    """The handshake of CloudEvents: whoever has the system key may send, as often as it likes."""
+    headers = {"WebHook-Allowed-Origin": request.headers["webhook-request-origin"], "Allow": "POST"}
+    if "webhook-request-rate" in request.headers:
+        headers["WebHook-Allowed-Rate"] = "*"
+    return Response(headers=headers)
 
 
 def _handshake(event: Mapping[str, Any]) -> Response:

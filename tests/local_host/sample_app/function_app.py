@@ -1,11 +1,13 @@
 """A function app with one function for everything the local host can do; what happens is written to a file."""
 
+import asyncio
 import json
 import os
 import typing
 
 import azure.functions as func
 
+GO = asyncio.Event()
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
 
@@ -53,6 +55,28 @@ async def admins(req: func.HttpRequest) -> func.HttpResponse:
 async def fails(req: func.HttpRequest, out: func.Out[str]) -> func.HttpResponse:
     out.set("never seen")
     raise ValueError("asked with " + req.url)
+
+
+@app.route(route="text", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+async def text(req: func.HttpRequest) -> str:
+    return req.get_body().decode()
+
+
+@app.route(route="nothing", auth_level=func.AuthLevel.ANONYMOUS)
+async def nothing(req: func.HttpRequest):
+    return None
+
+
+@app.route(route="waits", auth_level=func.AuthLevel.ANONYMOUS)
+async def waits(req: func.HttpRequest) -> str:
+    note(function="waits")
+    await GO.wait()
+    return "went on"
+
+
+@app.timer_trigger(arg_name="timer", schedule="0 0 5 1 1 *")
+async def goes(timer: func.TimerRequest) -> None:
+    GO.set()
 
 
 @app.route(route="off", auth_level=func.AuthLevel.ANONYMOUS)
