@@ -144,6 +144,20 @@ def test_a_letter_that_was_not_written_yet_is_written_after_a_restart(
     assert list((tmp_path / "data/dead-letters/S").rglob("*.json"))
 
 
+def test_a_letter_that_cannot_be_written_is_tried_for_hours_and_then_dropped(
+    start: Start, tmp_path: Path, subscriber: Any, until: Until
+) -> None:
+    subscriber.answers = [400]
+    write_json(tmp_path / "subscriptions.json", [{"name": "s", "function": "f"}])
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/dead-letters").write_text("in the way")
+    grid = start("tools.local.grid", tmp_path, "--host", subscriber.url, "--time-scale", "0.00002")
+    headers = {"aeg-sas-key": grid.keys.topic}
+    httpx.post(f"{grid.url}/topics/signalbox/api/events", json=[grid_event("T", "1")], headers=headers)
+    until("the end", lambda: grid.deliveries(id="1", state="dropped"))
+    assert grid.said().count("the dead letter of event 1 could not be written") > 1
+
+
 def test_a_batch_has_as_many_events_as_the_subscription_takes(topic: Topic) -> None:
     topic.subscribe(max_events=3)
     topic.sent(*(str(number) for number in range(7)))

@@ -25,6 +25,8 @@ SCHEDULE = (10, 30, 60, 300, 600, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600)
 NEVER_AGAIN = {400, 401, 403, 413}
 # Event Grid waits this long before it writes a dead letter.
 LETTER_AFTER = 300
+# And it tries to write one this long.
+LETTERS_FOR = 4 * 3600
 _DELIVERED = {200, 201, 202, 203, 204}
 _AT_ONCE = 16
 _PATIENCE = aiohttp.ClientTimeout(total=30)
@@ -201,8 +203,19 @@ class Courier:
     async def _bury(self, terms: Subscription, due: Due) -> None:
         # The letter first: a crash between the two writes it twice, never not at all.
         body = letter(due, in_schema(terms, due.body))
-        await self._blobs.put(terms.dead_letter, letter_path(terms.name, self._now()), body)
-        await self._topic.do(self._store.end, [due], "dead")
+        try:
+            await self._blobs.put(terms.dead_letter, letter_path(terms.name, self._now()), body)
+        except OSError as error:
+            await self._put_off(due, error)
+        else:
+            await self._topic.do(self._store.end, [due], "dead")
+
+    async def _put_off(self, due: Due, error: OSError) -> None:
+        log.error("the dead letter of event %s could not be written: %s", due.id, error)
+        if self._now() > due.tried + LETTERS_FOR * self._scale:
+            await self._topic.do(self._store.end, [due], "dropped")
+        else:
+            await self._topic.do(self._store.again, [replace(due, due=self._now() + LETTER_AFTER * self._scale)])
 
 
 def filled(terms: Subscription, due: Due, companions: Sequence[Due]) -> Sequence[Due]:

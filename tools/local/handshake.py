@@ -90,7 +90,7 @@ class Handshakes:
         self._asked[_key(one)] = Asked(code, self._now() + BY_HAND * self._scale, by_hand=one.schema != CLOUD)
         try:
             said = await (_options(session, one) if one.schema == CLOUD else self._post(session, one, code))
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError) as error:
             said = f"{type(error).__name__}"
         if isinstance(said, float):
             await self._accept(one, said)
