@@ -44,6 +44,7 @@ test: unit ## every test
 
 conformance: .venv/ready ## Microsoft's own worker (it needs a Python 3.13) and our host judge the same apps and calls
 	@$(PY) -m tests.conformance
+	@$(PY) -m tests.conformance.sweep
 
 nightly: .venv/ready ## the long simulation: CALLS=10000000 port calls, and SHARE=1/1 of all pairs of faults
 	$(PY) -m tests.simulation nightly $(if $(CALLS),--calls $(CALLS)) $(if $(SHARE),--share $(SHARE))

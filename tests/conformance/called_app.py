@@ -50,6 +50,11 @@ def gives(req: func.HttpRequest):
     return values[req.params["value"]]
 
 
+@app.generic_trigger(arg_name="req", type="httpTrigger", route="unbound")
+def unbound(req: func.HttpRequest):
+    return req.params.get("value")
+
+
 @app.route(route="cookies")
 async def cookies(req: func.HttpRequest) -> func.HttpResponse:
     answer = func.HttpResponse("")

@@ -58,6 +58,8 @@ HTTP = [
         for value in "none dict bytes int tuple list empty no-content bytes-body charset".split()
     ),
     http("cookies", "cookies"),
+    http("an answer that is bound to nothing", "unbound", value="a"),
+    http("no answer, and none bound", "unbound"),
     http("raises after setting an output", "raises"),
     http("raises in a thread", "raises_in_a_thread"),
     http("a request annotated str", "plain_request"),

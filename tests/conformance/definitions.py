@@ -73,6 +73,32 @@ GOOD = {
     "a class of its own named Context": (
         f"{APP}class Context:\n    pass\n\n{HTTP}def f(req: func.HttpRequest, context: Context):\n{BODY}"
     ),
+    "route as generic trigger and output": triggered(
+        "@app.generic_trigger(arg_name='req', type='httpTrigger', route='g', auth_level='anonymous')\n"
+        "@app.generic_output_binding(arg_name='$return', type='http')\n",
+        "def f(req: func.HttpRequest) -> func.HttpResponse",
+    ),
+    "generic HTTP trigger without an output": triggered(
+        "@app.generic_trigger(arg_name='req', type='httpTrigger', route='g')\n", "def f(req: func.HttpRequest)"
+    ),
+    "generic event trigger": triggered(
+        "@app.generic_trigger(arg_name='event', type='eventGridTrigger')\n", "def f(event: func.CloudEvent)"
+    ),
+    "generic queue output": http(
+        "def f(req: func.HttpRequest, out: func.Out[str])",
+        also="@app.generic_output_binding(arg_name='out', type='queue', queue_name='o', connection='c')\n",
+    ),
+    "schedule instead of timer_trigger": triggered(
+        "@app.schedule(arg_name='timer', schedule='0 * * * * *')\n", "def f(timer: func.TimerRequest)"
+    ),
+    "trigger below its outputs": f"{APP}{OUT}{QUEUE}def f(msg: func.QueueMessage, out: func.Out[str]):\n{NOTHING}",
+    "two outputs": http(
+        "def f(req: func.HttpRequest, out: func.Out[str], more: func.Out[bytes])",
+        also=OUT + OUT.replace("'out'", "'more'"),
+    ),
+    "request bound to the name context": triggered(
+        "@app.route(route='x', trigger_arg_name='context')\n", "def f(context: func.HttpRequest)"
+    ),
     "async generator": http("async def f(req: func.HttpRequest)", "    yield ''\n"),
     "no function at all": APP,
 }  # fmt: skip
@@ -129,6 +155,10 @@ REFUSED = {
     "syntax error": f"{APP}def f(:\n",
     "exception at import": f"{APP}raise RuntimeError('at import')\n",
     "two functions of one name": http("def f(req: func.HttpRequest)") + f"{HTTP}def f(req: func.HttpRequest):\n{BODY}",
+    "return value and trigger of one name": f"{APP}{QUEUE.replace('msg', '$return')}def f():\n{NOTHING}",
+    "a method of a class": (
+        f"{APP}class A:\n    @app.route(route='x')\n    def f(self, req: func.HttpRequest):\n        pass\n"
+    ),
     "two triggers": f"{APP}{HTTP}{TIMER}def f(req: func.HttpRequest, timer: func.TimerRequest):\n{BODY}",
     "no trigger": f"{APP}{OUT}def f(out: func.Out[str]):\n{NOTHING}",
 }  # fmt: skip

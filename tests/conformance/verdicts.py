@@ -35,11 +35,9 @@ class Case:
 
 def cases(folder: Path) -> Sequence[Case]:
     """All cases, judged by both; apps are written below `folder`. Raises NoPython313."""
-    jobs = json.dumps([_job(folder, name, source) for name, source in {**GOOD, **REFUSED}.items()] + _called(folder))
-    python = str(workers_python())
-    judges = [_judge(python, "by_worker"), _judge(sys.executable, "by_host")]
-    worker, host = (_verdicts(judge, jobs) for judge in judges)
-    definitions = [Case(name, _indexed(worker[name]), _indexed(host[name]), is_app=True) for name in worker]
+    jobs = [job(folder, name, source) for name, source in {**GOOD, **REFUSED}.items()] + _called(folder)
+    worker, host = asked(jobs)
+    definitions = compared(worker, host)
     calls = [
         Case(call, worker[app]["calls"][call], host[app].get("calls", {}).get(call), is_app=False)
         for app in (CALLED, OURS)
@@ -48,7 +46,20 @@ def cases(folder: Path) -> Sequence[Case]:
     return [*definitions, *calls]
 
 
-def _job(folder: Path, name: str, source: str, calls: Sequence[Any] = ()) -> Mapping[str, Any]:
+def asked(jobs: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """What the worker and the host say of each job, by its name. Raises NoPython313."""
+    text = json.dumps(jobs)
+    judges = [_judge(str(workers_python()), "by_worker"), _judge(sys.executable, "by_host")]
+    return [_verdicts(judge, text) for judge in judges]
+
+
+def compared(worker: Mapping[str, Any], host: Mapping[str, Any]) -> list[Case]:
+    """The apps of the verdicts, one case each."""
+    return [Case(name, _indexed(worker[name]), _indexed(host[name]), is_app=True) for name in worker]
+
+
+def job(folder: Path, name: str, source: str, calls: Sequence[Any] = ()) -> Mapping[str, Any]:
+    """One app, written to a folder of its own, and what its functions are called with."""
     place = Path(tempfile.mkdtemp(dir=folder))
     (place / "function_app.py").write_text(source)
     return {"name": name, "folder": str(place), "settings": {}, "calls": list(calls)}
@@ -57,7 +68,7 @@ def _job(folder: Path, name: str, source: str, calls: Sequence[Any] = ()) -> Map
 def _called(folder: Path) -> list[Mapping[str, Any]]:
     source = (Path(__file__).parent / "called_app.py").read_text()
     ours = {"name": OURS, "folder": str(HOUSE), "settings": {}, "calls": OF_OUR_APP}
-    return [_job(folder, CALLED, source, CALLS), ours]
+    return [job(folder, CALLED, source, CALLS), ours]
 
 
 def _judge(python: str, module: str) -> "subprocess.Popen[str]":

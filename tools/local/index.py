@@ -115,7 +115,8 @@ def _function(declared: Declared) -> Function:
             outputs[str(binding["name"])] = _resolved(binding["queueName"])
     return_queue = outputs.pop("$return", "")
     is_http = trigger["type"] == "httpTrigger"
-    returns = "http" if is_http else "queue" if return_queue else ""
+    answers = any(binding["type"] == "http" for binding in bindings)
+    returns = "http" if answers else "queue" if return_queue else ""
     signature = read_signature(call, trigger, tuple(outputs), returns)
     return Function(
         name=name,
