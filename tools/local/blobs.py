@@ -94,7 +94,7 @@ class Blobs:
             left.unlink()
 
     async def put(self, container: str, path: str, content: bytes) -> None:
-        """Put a blob of our own, as a client would: whole, durable, and told of; raises BadName and OSError."""
+        """Put a blob of our own as a client would: durable and told of; raises BadName, OSError and Unavailable."""
         parts, draft = parts_of(container, path), self._drafts / uuid.uuid4().hex
 
         def write() -> Blob:

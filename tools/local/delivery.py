@@ -11,6 +11,7 @@ from http import HTTPStatus
 
 import aiohttp
 
+from shared.errors import Unavailable
 from tools.local.blobs import Blobs
 from tools.local.dead_letters import letter, letter_path
 from tools.local.envelope import envelope, in_schema, is_cloud
@@ -205,12 +206,12 @@ class Courier:
         body = letter(due, in_schema(terms, due.body))
         try:
             await self._blobs.put(terms.dead_letter, letter_path(terms.name, self._now()), body)
-        except OSError as error:
+        except (OSError, Unavailable) as error:
             await self._put_off(due, error)
         else:
             await self._topic.do(self._store.end, [due], "dead")
 
-    async def _put_off(self, due: Due, error: OSError) -> None:
+    async def _put_off(self, due: Due, error: OSError | Unavailable) -> None:
         log.error("the dead letter of event %s could not be written: %s", due.id, error)
         if self._now() > due.tried + LETTERS_FOR * self._scale:
             await self._topic.do(self._store.end, [due], "dropped")
