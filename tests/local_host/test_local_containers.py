@@ -1,5 +1,6 @@
 """Data in a storage account: the same endpoint and the same events as for files."""
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -142,3 +143,28 @@ def test_a_blob_of_any_client_reaches_the_function(
     assert (event["eventType"], event["data"]["contentLength"]) == ("Microsoft.Storage.BlobCreated", 5)
     key = {"x-functions-key": grid.keys.function}
     assert httpx.get(event["data"]["url"], headers=key).content == b"12345"
+
+
+def test_a_dead_letter_is_a_blob_of_the_account(
+    start: Callable[..., Any],
+    tmp_path: Path,
+    subscriber: Any,
+    until: Callable[..., Any],
+    account: BlobServiceClient,
+    container: str,
+) -> None:
+    subscriber.answers = [400]
+    write_json(tmp_path / "subscriptions.json", [{"name": "all", "function": "f", "dead_letter": container}])
+    chosen = {"STORAGE": "blobs", "STORAGE_CONNECTION": storage.connection()}
+    grid = start("tools.local.grid", tmp_path, "--host", subscriber.url, "--time-scale", "0.0001", **chosen)
+    event = {"id": "1", "subject": "s", "eventType": "T", "eventTime": "2026-11-24T00:00:00Z", "data": {}}
+    headers = {"aeg-sas-key": grid.keys.topic}
+    httpx.post(f"{grid.url}/topics/signalbox/api/events", json=[event], headers=headers)
+    until("the end", lambda: grid.deliveries(id="1", state="dead"))
+    letters = account.get_container_client(container)
+    (told,) = (
+        json.loads(letters.download_blob(one.name).readall())[0]
+        for one in letters.list_blobs(name_starts_with="ALL/")
+        if b'"id": "1"' in letters.download_blob(one.name).readall()
+    )
+    assert told["deadLetterReason"] == "UndeliverableDueToHttpBadRequest"
