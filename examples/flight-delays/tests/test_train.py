@@ -1,6 +1,5 @@
 """The training: what it reads, what it fits, what it leaves."""
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -62,9 +61,10 @@ def test_a_missing_feature_is_an_error_that_names_it():
         train.fit(flights(30).drop(columns="visib"), seed=7)
 
 
-def test_the_script_leaves_a_model_that_loads(tmp_path: Path):
+def test_the_script_leaves_a_model_that_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "data").mkdir()
     flights(60).to_csv(tmp_path / "data" / "2013-01.csv", index=False)
     arguments = ["--data", tmp_path / "data", "--output", tmp_path / "out", "--seed", "7"]
-    subprocess.run([sys.executable, train.__file__, *map(str, arguments)], check=True)
+    monkeypatch.setattr(sys, "argv", ["train.py", *map(str, arguments)])
+    train.main()
     assert hasattr(joblib.load(tmp_path / "out" / "model.joblib"), "predict_proba")
