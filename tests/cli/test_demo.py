@@ -58,6 +58,7 @@ def test_both_examples_are_prepared_for_one_operator(tmp_path: Path) -> None:
     listed = read_projects(made[0].projects_file.read_text()).projects
     assert list(listed) == [at.project for at in made] == ["diabetes", "flight-delays"]
     assert [listed[name].holdout.by for name in listed] == ["hash", "newest"]
+    assert [listed[name].policy.min_gain for name in listed] == [0.0, 0.01]
     assert [file.name for file in months.coming(made[1])] == ["2013-04.csv", "2013-05.csv", "2013-06.csv"]
     tenth = sum(predict.rows_in(file) or 0 for file in made[1].files)
     assert tenth == round(327_346 / 10)
