@@ -79,8 +79,11 @@ def _job(step: str, outcome: str, run: str = "") -> tuple[Point, ...]:
     def runs(at: Target) -> bool:
         return at.sight.works(at.folder("jobs", job))
 
+    def over(at: Target) -> bool:
+        return at.sight.ended(at.folder("jobs", job))
+
     def untold(at: Target) -> bool:
-        return at.sight.ended(at.folder("jobs", job)) and not heard(at)
+        return over(at) and not heard(at)
 
     def unsent(at: Target) -> bool:
         return heard(at) and at.sight.message(at.release, step) is None
@@ -93,7 +96,7 @@ def _job(step: str, outcome: str, run: str = "") -> tuple[Point, ...]:
         at_work,
         Point("the job ended, nobody was told", untold, brace="topic", once=runs),
         Point("its end was heard", heard),
-        Point("between append and queue message", unsent, WITH_HOST, brace="queue", once=runs),
+        Point("between append and queue message", unsent, WITH_HOST, brace="queue", once=over),
         Point("its end was delivered", lambda at: at.sight.delivered(job.format(release=at.release))),
         *((Point(f"{outcome} was appended", written(outcome)),) if outcome else ()),
     )

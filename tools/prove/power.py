@@ -4,16 +4,15 @@ import os
 import signal
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 import httpx
 
-from shared.backends.local import works
 from shared.backends.local.processes import Identity, ended_within, identity, is_alive, kill_group
-from shared.backends.local.slots import read_started
 from tools.local.stack import NotStarted
 from tools.prove.ground import Ground
 from tools.prove.moments import Brace, Part
@@ -29,6 +28,13 @@ KILLED: dict[Part, tuple[str, ...]] = {
     "topic": ("topic",),
     "host and topic": ("host", "topic"),
     "its job": (),
+}
+Kind = Literal["job", "service"]
+# Which of what outlives a stack is killed with it: only what the release runs, or all of it.
+DETACHED: dict[Part, tuple[Literal["its", "all"], tuple[Kind, ...]]] = {
+    "its job": ("its", ("job",)),
+    "stack, jobs": ("all", ("job",)),
+    "everything": ("all", ("job", "service")),
 }
 
 
@@ -98,23 +104,25 @@ class Power:
 
     def kill(self, part: Part, release: str) -> int:
         """Kill a part and see it gone; return how many processes were sent SIGKILL."""
-        work = list(_at_work(self._ground.state, release if part in ("its job", "paused job") else ""))
-        served = list(_served(self._ground.state)) if part == "everything" else []
-        paused = work if part == "paused job" else []
+        whose, kinds = DETACHED.get(part, ("all", ()))
+        about = release if whose == "its" else ""
+        paused = list(_detached(self._ground.state, ("job",), release)) if part == "paused job" else []
         for who in paused:
-            kill_group(who, signal.SIGSTOP)
+            _signal_all(who, signal.SIGSTOP)
         stack = [who for name in KILLED.get(part, STACK) if (who := self._who(name))]
-        detached = {"stack, jobs": work, "everything": work + served, "its job": work}.get(part, [])
         for who in stack:
             _signal(who, signal.SIGKILL)
-        for who in detached:
-            kill_group(who, signal.SIGKILL)
+        killed = set(stack)
+        # What was killed may have started something a moment before.
+        while left := set(_detached(self._ground.state, kinds, about)):
+            for who in left:
+                _signal_all(who, signal.SIGKILL)
+            _see_gone(left)
+            killed |= left
         self.release()
-        for who in stack + detached:
-            if not ended_within(who, GONE_SECONDS):
-                raise Unproven(f"process {who.pid} outlived its kill")
+        _see_gone(killed)
         self.back = self._keeper.submit(self._recover, paused)
-        return len(stack) + len(detached)
+        return len(killed)
 
     def _recover(self, paused: list[Identity]) -> float:
         """Bring the stack back and let the patrol look at once, not at its next minute; return the seconds it took.
@@ -134,7 +142,7 @@ class Power:
         if paused:
             time.sleep(PAUSE_SECONDS)
             for who in paused:
-                kill_group(who, signal.SIGCONT)
+                _signal_all(who, signal.SIGCONT)
         return seconds
 
     def _patrolled(self) -> bool:
@@ -163,6 +171,12 @@ def _signal(who: Identity, number: signal.Signals) -> None:
             os.kill(who.pid, number)
 
 
+def _signal_all(who: Identity, number: signal.Signals) -> None:
+    """Signal a process, with the group that it may lead."""
+    kill_group(who, number)
+    _signal(who, number)
+
+
 def _running(module: str, state: Path) -> Identity | None:
     """Find the process of a module that has this state folder on its command line."""
     for process in Path("/proc").glob("[0-9]*"):
@@ -179,22 +193,31 @@ def _is_copy(process: Path) -> bool:
     return (Path("/proc") / parent / "cmdline").read_bytes() == (process / "cmdline").read_bytes()
 
 
-def _at_work(state: Path, release: str) -> Iterator[Identity]:
-    """Yield runners, scripts, builders and starters that are at work, those that start others first."""
-    patterns = ("jobs/*", "builds/*/*", "services/*")
-    folders = [spec.parent for each in patterns for spec in state.glob(f"{each}/spec.json")]
-    folders = [one for one in folders if release in one.name and not (one / "status.json").exists()]
-    for folder in folders:
-        if (worker := works.worker_of(folder)) and is_alive(worker.who):
-            yield worker.who
-    for folder in folders:
-        if (script := works.script_of(folder)) and is_alive(script):
-            yield script
+def _see_gone(killed: Iterable[Identity]) -> None:
+    for who in killed:
+        if not ended_within(who, GONE_SECONDS):
+            raise Unproven(f"process {who.pid} outlived its kill")
 
 
-def _served(state: Path) -> Iterator[Identity]:
-    """Yield the masters of the scoring services."""
-    for folder in (state / "services").glob("*/"):
-        started = read_started(folder)
-        if started and started.who and is_alive(started.who):
-            yield started.who
+def _detached(state: Path, kinds: Collection[Kind], release: str = "") -> Iterator[Identity]:
+    """Yield the processes of jobs and services that outlive a stack, as the system knows them.
+
+    Their own files know them a moment later.
+    """
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+            words = (process / "cmdline").read_text("utf-8", "replace").split("\0")
+            where = os.readlink(process / "cwd")
+            kind = _kind(words, where, str(state))
+            if kind in kinds and release in f"{where} {words}" and (who := identity(int(process.name))):
+                yield who
+
+
+def _kind(words: list[str], where: str, state: str) -> Kind | None:
+    """Say what a process is: a runner, builder or starter, or what these run, or a scoring service."""
+    if any(where.startswith(f"{state}/{folder}/") for folder in ("jobs", "builds")):
+        return "job"
+    if where.startswith(f"{state}/services/"):
+        return "service"
+    ours = any(word.startswith("shared.backends.local.") for word in words) and "resume" not in words
+    return "job" if ours and state in words else None
