@@ -99,8 +99,8 @@ class Power:
     # --- the kill, and back
 
     def has(self, part: Part) -> bool:
-        """Say whether there is something to kill: a host that is being started is not there yet."""
-        return all(self._who(name) for name in KILLED.get(part, ("supervisor",)))
+        """Say whether all of it is there to be killed: what a kill took away comes back a moment later."""
+        return all(self._who(name) for name in KILLED.get(part, STACK))
 
     def kill(self, part: Part, release: str) -> int:
         """Kill a part and see it gone; return how many processes were sent SIGKILL."""
