@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -360,6 +361,17 @@ def test_the_doctor_finds_what_is_wrong_with_a_stack(stack: stand_in.StandIn, si
         "on_gone: no such function",
     ):
         assert wrong in said.out
+
+
+def test_the_doctor_asks_the_storage_of_a_stack_that_has_its_own(stack: stand_in.StandIn, signalbox: Any) -> None:
+    with socket.socket() as taken:
+        # Nobody listens at a port that is only taken.
+        taken.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{taken.getsockname()[1]}/account"
+        for url, said in ((f"{stack.url}/account", "Azurite answers"), (nobody, "Azurite does not answer")):
+            run = {"host_url": stack.url, "grid_url": stack.url, "pids": {}, "storage_url": url}
+            (stack.state / "run.json").write_text(json.dumps(run))
+            assert f"{said} at {url}" in signalbox("doctor").out
 
 
 def test_the_doctor_notices_a_run_that_was_killed(stack: stand_in.StandIn, signalbox: Any) -> None:

@@ -110,6 +110,8 @@ def answers(state: Path, run: dict[str, Any]) -> Iterator[Finding]:
     """Ask the host, the app and the topic how they are."""
     keys = read_json(state / "keys.json")
     up = f"stop the stack and start it again: {command()} up --state {state}"
+    if url := run.get("storage_url"):
+        yield storage(url, up)
     status = ask(f"{run['host_url']}/admin/host/status", keys.get("master", ""))
     if status is None:
         yield Finding("host", f"{run['host_url']} does not answer", up)
@@ -125,6 +127,16 @@ def answers(state: Path, run: dict[str, Any]) -> Iterator[Finding]:
     yield from subscribed(state, health.get("functions", []))
     topic = ask(f"{run['grid_url']}/topics/signalbox/deliveries", keys.get("topic", ""))
     yield Finding("topic", "answers", "") if topic is not None else Finding("topic", "does not answer", up)
+
+
+def storage(url: str, up: str) -> Finding:
+    """Ask Azurite for anything: whoever is refused has reached it."""
+    try:
+        with httpx.Client(timeout=5, trust_env=False) as client:
+            client.get(url)
+    except httpx.TransportError as error:
+        return Finding("storage", f"Azurite does not answer at {url}: {error}", up)
+    return Finding("storage", f"Azurite answers at {url}")
 
 
 def loaded(health: dict[str, Any]) -> Iterator[Finding]:
