@@ -13,6 +13,8 @@ STATE ?= .demo
 PURE := tests/release tests/sources
 # Real hosts, jobs, images and services, each in processes of its own.
 PROCESSES := tests/local_host tests/local_backend tests/jobs
+# Two test processes beside each other: half of the time is waiting for processes that tests start.
+BESIDE := -n 2 --dist loadfile
 
 help: ## what can be made
 	@sed -n 's/^\([a-z][a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -37,10 +39,10 @@ storm: .venv/ready ## 1,000 copies of a push, 1,000 blobs, 200 answers of approv
 unit: .venv/ready ## the tests that start no stack; shared/release and shared/sources must be covered wholly
 	$(PY) -m coverage run --rcfile=tests/coverage.ini -m pytest --junitxml=.reports/pure.xml $(PURE)
 	$(PY) -m coverage report --rcfile=tests/coverage.ini
-	$(PY) -m pytest --junitxml=.reports/unit.xml --ignore=tests/release --ignore=tests/sources $(PROCESSES:%=--ignore=%) tests
+	$(PY) -m pytest $(BESIDE) --junitxml=.reports/unit.xml --ignore=tests/release --ignore=tests/sources $(PROCESSES:%=--ignore=%) tests
 
 test: unit ## every test
-	$(PY) -m pytest --junitxml=.reports/processes.xml $(PROCESSES)
+	$(PY) -m pytest $(BESIDE) --junitxml=.reports/processes.xml $(PROCESSES)
 
 conformance: .venv/ready ## Microsoft's own worker (it needs a Python 3.13) and our host judge the same apps and calls
 	@$(PY) -m tests.conformance
