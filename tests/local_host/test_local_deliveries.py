@@ -1,5 +1,6 @@
 """The terms of a subscription: how long, how often, how many at once, in which schema, and where the dead go."""
 
+import asyncio
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -9,6 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
+from shared.backends.local.letters import FileLetters
+from shared.release.notices import ModelHeard
+from shared.sources.dead_letters import told
 from tests.local_host.webhooks import Endpoint
 from tools.local.delivery import filled
 from tools.local.files import write_json
@@ -51,7 +55,7 @@ class Topic:
         return len([row for row in self.rows() if row["state"] in ("delivered", "dead", "dropped")]) >= count
 
     def letters(self) -> list[Path]:
-        return sorted((self.grid.state / "data/dead-letters" / self.name.upper()).rglob("*.json"))
+        return sorted((self.grid.state / "data/signalbox-dead-letter" / self.name.upper()).rglob("*.json"))
 
 
 def grid_event(type_: str, id_: str, data: Any = None, subject: str = "s") -> dict[str, Any]:
@@ -98,14 +102,26 @@ def test_a_dead_letter_is_a_blob_that_is_announced_as_any_other(topic: Topic) ->
     (letter,) = topic.letters()
     path = letter.relative_to(topic.grid.state / "data").as_posix()
     container, _, name = path.partition("/")
-    assert container == "dead-letters"
+    assert container == "signalbox-dead-letter"
     assert re.fullmatch(topic.name.upper() + r"/\d{4}/[1-9]\d?/[1-9]\d?/(0|[1-9]\d?)/[0-9a-f-]{36}\.json", name)
     answer = httpx.get(f"{topic.grid.url}/data/{path}", headers={"x-functions-key": topic.grid.keys.function})
     (told,) = answer.json()
     assert set(told) - set(grid_event("T", "1")) >= {"deadLetterReason", "publishTime", "lastDeliveryAttemptTime"}
     assert told["data"] == {"a": 1}
-    subject = f"/blobServices/default/containers/dead-letters/blobs/{name}"
+    subject = f"/blobServices/default/containers/signalbox-dead-letter/blobs/{name}"
     topic.until("its event", lambda: topic.grid.deliveries(type="Microsoft.Storage.BlobCreated", subject=subject))
+
+
+def test_the_app_finds_the_letter_and_reads_what_the_event_told(topic: Topic) -> None:
+    topic.subscribe(max_attempts=1, types=["Microsoft.MachineLearningServices.ModelRegistered", topic.name])
+    topic.endpoint.answers = [500]
+    model = {"modelName": "prices", "modelVersion": "3", "modelTags": {}, "modelProperties": {}}
+    topic.publish([grid_event("Microsoft.MachineLearningServices.ModelRegistered", "m", model, "models/prices:3")])
+    topic.until("the end", lambda: topic.rows(id="m", state="dead"))
+    letters = dict(asyncio.run(FileLetters(topic.grid.state).waiting(1000)))
+    (found,) = [content for name, content in letters.items() if name.startswith(topic.name.upper())]
+    (heard,) = told(found)
+    assert isinstance(heard, ModelHeard)
 
 
 def test_without_a_container_what_is_dead_is_dropped(topic: Topic) -> None:
@@ -136,12 +152,12 @@ def test_a_letter_that_was_not_written_yet_is_written_after_a_restart(
     topic.endpoint.answers = [500]
     until("a delivery", lambda: slow.sent("1") and grid.deliveries(subscription="s"))
     until("the failure", lambda: grid.deliveries(subscription="s", state="dying"))
-    assert not (tmp_path / "data/dead-letters").exists()
+    assert not (tmp_path / "data/signalbox-dead-letter").exists()
     grid.process.kill()
     grid.process.wait(10)
     again = start("tools.local.grid", tmp_path)
     until("the letter", lambda: again.deliveries(subscription="s", state="dead"))
-    assert list((tmp_path / "data/dead-letters/S").rglob("*.json"))
+    assert list((tmp_path / "data/signalbox-dead-letter/S").rglob("*.json"))
 
 
 def test_a_letter_that_cannot_be_written_is_tried_for_hours_and_then_dropped(
@@ -150,7 +166,7 @@ def test_a_letter_that_cannot_be_written_is_tried_for_hours_and_then_dropped(
     subscriber.answers = [400]
     write_json(tmp_path / "subscriptions.json", [{"name": "s", "function": "f"}])
     (tmp_path / "data").mkdir()
-    (tmp_path / "data/dead-letters").write_text("in the way")
+    (tmp_path / "data/signalbox-dead-letter").write_text("in the way")
     grid = start("tools.local.grid", tmp_path, "--host", subscriber.url, "--time-scale", "0.00002")
     headers = {"aeg-sas-key": grid.keys.topic}
     httpx.post(f"{grid.url}/topics/signalbox/api/events", json=[grid_event("T", "1")], headers=headers)
@@ -280,4 +296,9 @@ def test_two_subscriptions_cannot_have_one_name() -> None:
 def test_a_subscription_has_the_terms_of_event_grid() -> None:
     (read,) = read_subscriptions([{"name": "s", "function": "f"}])
     assert read == Subscription("s", "f")
-    assert (read.ttl_minutes, read.max_attempts, read.max_events, read.dead_letter) == (1440, 30, 1, "dead-letters")
+    assert (read.ttl_minutes, read.max_attempts, read.max_events, read.dead_letter) == (
+        1440,
+        30,
+        1,
+        "signalbox-dead-letter",
+    )

@@ -129,7 +129,7 @@ def test_some_answers_end_a_delivery_at_once(
     client(grid).send(event("lost"), retry_total=0)
     (row,) = until("the end", lambda: grid.deliveries(state="dead", id="lost"))
     assert (row["attempts"], [told[0]["id"] for told in subscriber.events()].count("lost")) == (1, 1)
-    (letter,) = (grid.state / "data/dead-letters/ALL-EVENTS").rglob("*.json")
+    (letter,) = (grid.state / "data/signalbox-dead-letter/ALL-EVENTS").rglob("*.json")
     (told,) = json.loads(letter.read_text())
     assert (told["id"], told["deliveryAttempts"]) == ("lost", 1)
     assert told["deadLetterReason"].startswith("UndeliverableDueToHttp")

@@ -19,8 +19,8 @@ It is a JSON list; each entry has
 - `max_events` (1): 1 to 5000 events in one request; `preferred_kilobytes` (64): 1 to 1024, how large a request should
   be; a single event may be larger.
   A batch is delivered whole or not at all.
-- `dead_letter` ("dead-letters"): the container that gets what was given up, as blobs
-  `SUBSCRIPTION/YEAR/MONTH/DAY/HOUR/guid.json`; empty: it is dropped.
+- `dead_letter` ("signalbox-dead-letter", where the patrol takes it in): the container that gets what was given up, as
+  blobs `SUBSCRIPTION/YEAR/MONTH/DAY/HOUR/guid.json`; empty: it is dropped.
 
 A file that cannot be read so leaves the subscriptions before it in force and says why in the log.
 """
@@ -61,7 +61,7 @@ class Subscription:
     max_attempts: int = 30
     max_events: int = 1
     preferred_kilobytes: int = 64
-    dead_letter: str = "dead-letters"
+    dead_letter: str = "signalbox-dead-letter"
 
     @property
     def target(self) -> str:
