@@ -5,6 +5,7 @@ from typing import Any
 from msgspec import Struct
 
 from shared.answers import Answer, Order
+from shared.control.fencing import live_after_all
 from shared.control.working import again, orders
 from shared.errors import Conflict, Moved, NotAllowed, NotFound
 from shared.ports import Outside
@@ -67,7 +68,7 @@ class Deciding(Struct, frozen=True):
             if known.ended is None:
                 advice = "Open a new release when it is wanted after all"
                 step = line.standing(known) or line.NAMES[-1]
-                if known.tried(going_live(known.release.release)) or await self._is_live(known):
+                if known.tried(going_live(asked.release)) or await live_after_all(self.streams, known):
                     raise Conflict("it is live or about to be: roll production back instead")
                 ended = facts.ReleaseEnded("cancelled", step, asked.reason, advice, asked.by)
                 state.learn(known, ended)
@@ -101,10 +102,6 @@ class Deciding(Struct, frozen=True):
                 continue
             body = {"release": asked.release, "alias": ids.alias(asked.release), "state": "open", "step": resumed.step}
             return Answer(202, body, tuple(again(known)))
-
-    async def _is_live(self, known: state.State) -> bool:
-        live = (await self.streams.environment(known.release.project, "production")).live
-        return live is not None and live.release == known.release.release
 
     async def govern(self, asked: EnvironmentAsked) -> Answer:
         """Roll an environment back, hold it, or lift its hold; a roll back skips waits and leaves a hold."""

@@ -6,6 +6,7 @@ from collections.abc import MutableMapping, Sequence
 from msgspec import Struct
 
 from shared.answers import Order
+from shared.control.fencing import live_after_all
 from shared.errors import Blocked, Conflict, Moved, StepFailed, Unavailable
 from shared.ports import Outside
 from shared.release import chain, facts, line, state
@@ -167,7 +168,10 @@ class Working(Struct, frozen=True):
 
     async def _failed(self, release: str, fact: facts.StepFailed) -> list[Order]:
         stream = await self.streams.read(release_stream(release))
-        return await self.record(stream, state.fold(stream.facts), [fact])
+        known = state.fold(stream.facts)
+        if fact.step == "promote" and await live_after_all(self.streams, known):
+            raise Moved(f"{release} is live after all")
+        return await self.record(stream, known, [fact])
 
     async def record(self, stream: chain.Stream, known: state.State, learnt: Sequence[Fact]) -> list[Order]:
         """Append what was learnt and what is due because of it in one piece; return the orders."""

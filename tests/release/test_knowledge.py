@@ -56,7 +56,7 @@ PROJECT_FREE = {"DataArrived", "CommitPassed", "ApprovalAsked", "CameIn", "Newer
 PROJECT_ORDERED = {"TrainingWanted", "Governed", "ScheduleSet", "ReleaseParked", "ReleaseResumed"}
 PROJECT_FIRST = {"ReleaseNumbered": lambda fact: fact.release, "ReleaseClosed": lambda fact: fact.release}
 
-ENVIRONMENT_FREE = {"LiveSeen"}
+ENVIRONMENT_FREE = {"LiveSeen", "SwitchGivenUp"}
 ENVIRONMENT_ORDERED = {"LiveDecided", "SlotClaimed", "SlotVacated", "Held", "Lifted"}
 
 RELEASE = sorted(ALWAYS_FREE | set(FIRST_WORD) | set(LAST_WORD))

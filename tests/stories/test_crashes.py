@@ -10,7 +10,7 @@ from shared.answers import Order
 from shared.backends.memory import MemoryLedger
 from shared.errors import Conflict, Unavailable
 from shared.ports import Service
-from shared.release import line, notices
+from shared.release import facts, line, notices
 from tests.world import RUNNER, Crash, World, commit
 
 
@@ -260,3 +260,77 @@ def test_a_push_that_is_repeated_while_its_release_is_closed_leaves_no_mark() ->
     world.tell_push(commit("a"))
     world.run()
     assert RUNNER.run(world.ledger.marks("open/")) == []
+
+
+class Slow(MemoryLedger):
+    """A ledger whose first switch of production takes effect long after its caller gave up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.under_way: list[tuple[str, bytes, int]] = []
+
+    async def append(self, stream: str, lines: bytes, at: int | None) -> int:
+        if b'"LiveDecided"' in lines and at is not None and not self.under_way:
+            self.under_way.append((stream, lines, at))
+            raise Unavailable("no answer came")
+        return await super().append(stream, lines, at)
+
+    def lands(self) -> None:
+        with suppress(Conflict):
+            RUNNER.run(super().append(*self.under_way[0]))
+
+
+def put_off(ledger: Slow) -> tuple[World, str]:
+    """Return a world in which the answer of the switch to a release never came, and it is still under way."""
+    world = World(ledger=ledger)
+    release = world.push("a")
+    world.run()
+    world.decide(release)
+    world.run_unless_away()
+    assert ledger.under_way
+    return world, release
+
+
+def test_what_was_cancelled_does_not_go_live_by_a_switch_whose_answer_never_came() -> None:
+    ledger = Slow()
+    world, release = put_off(ledger)
+    world.take_in(notices.CancelAsked(release, "dee@example.org", "stop"))
+    ledger.lands()
+    world.run()
+    world.patrol()
+    world.run()
+    assert (world.ended(release), world.live()) == ("cancelled", "")
+
+
+def test_a_cancel_that_comes_after_a_switch_whose_answer_never_came_is_refused() -> None:
+    ledger = Slow()
+    world, release = put_off(ledger)
+    ledger.lands()
+    with pytest.raises(Conflict, match="roll production back"):
+        world.take_in(notices.CancelAsked(release, "dee@example.org", "stop"))
+    world.patrol()
+    world.run()
+    assert (world.ended(release), world.live()) == ("live", release)
+
+
+@pytest.mark.parametrize("lands", ["before its service failed", "after its service failed"])
+def test_a_release_whose_service_fails_while_its_switch_is_under_way_is_live_or_has_failed_never_both(
+    lands: str,
+) -> None:
+    ledger = Slow()
+    world, release = put_off(ledger)
+    slot = f"{release}-production"
+    world.services[slot] = structs.replace(world.services[slot], status="failed", log="no memory")
+    if lands == "before its service failed":
+        ledger.lands()
+    world.patrol()
+    world.run_unless_away()
+    if lands == "after its service failed":
+        ledger.lands()
+    world.patrol()
+    world.run_unless_away()
+    for _ in range(2):
+        world.patrol()
+        world.run_unless_away()
+    decided = [fact for fact in world.facts("environment/houses/production") if isinstance(fact, facts.LiveDecided)]
+    assert (world.ended(release), len(decided)) == (("live", 1) if lands.startswith("before") else ("failed", 0))

@@ -23,6 +23,7 @@ from shared.release.facts.of_environment import (
     LiveSeen,
     SlotClaimed,
     SlotVacated,
+    SwitchGivenUp,
 )
 from shared.release.facts.of_project import (
     ApprovalAsked,
@@ -116,6 +117,7 @@ __all__ = [
     "StepOrdered",
     "StepStarted",
     "Submitted",
+    "SwitchGivenUp",
     "Trained",
     "TrainingWanted",
     "Tried",

@@ -29,6 +29,12 @@ class LiveDecided(Fact, frozen=True):
     evidence: str = ""
 
 
+class SwitchGivenUp(Fact, frozen=True):
+    """A release ends before it is live: what was put off of its going live finds another position, and fails."""
+
+    release: str
+
+
 class LiveSeen(Fact, frozen=True):
     generation: int
     release: str
