@@ -388,14 +388,19 @@ class Crowd:
 
     def _move(self, when: float, name: str, action: str) -> None:
         """Hold or roll back, and lift what that leaves some time after."""
-        self._govern(when, name, action, partial(self._lift, name))
+        govern = partial(self._govern, 0.0, name, action, partial(self._lift, name))
+        self.run.host.later(when, Act(govern))
 
     def _lift(self, name: str, body: dict[str, Any]) -> None:
         if body["held"]:
             self._govern(self.rng.uniform(10.0, 600.0), name, "lift", lambda _: None)
 
     def _govern(self, when: float, name: str, action: str, done: Callable[[dict[str, Any]], None]) -> None:
-        given = asked(f"{name}/production", {"action": action, "by": "bo@example.org", "reason": "because"})
+        body = {"action": action, "by": "bo@example.org", "reason": "because"}
+        live = self.run.invariants.of(f"environment/{name}/production", facts.LiveDecided)
+        if action == "rollback" and live and self.rng.random() < 0.4:
+            body["to"] = f"v{self.rng.choice(live).version}"
+        given = asked(f"{name}/production", body)
         self.run.ask(when, partial(Request, ENVIRONMENTS, given), done)
 
     def _cancel_any(self, name: str) -> None:
