@@ -46,6 +46,8 @@ def kinds(point: Point, patrol: bool) -> tuple[str, ...]:
         return _READ
     if here == ("ledger", "append"):
         return (*_WRITE, "taken", "late") if point.conditional else (*_WRITE, "late")
+    if here in (("hosting", "point"), ("notifier", "notify")):
+        return (*_WRITE, "late")
     return (*_WRITE, "taken") if here == ("ledger", "mark") else _WRITE
 
 
