@@ -15,6 +15,8 @@ class Point(NamedTuple):
     method: str
     conditional: bool = False
     """An append at a position."""
+    switch: bool = False
+    """What decides what is live."""
     steady: bool = False
     """This delivery is the last that its message or its process can bear."""
 
@@ -97,6 +99,9 @@ class Seeded:
     def at(self, number: int, point: Point) -> str | None:
         if self.deadly == (point.port, point.method) and self.rates[0]:
             return "crash after"
+        if point.switch and self.rates[0] and not point.steady and self.rng.random() < 0.1:
+            # Where an answer that never comes leaves most in doubt.
+            return "late"
         if self.rng.random() >= self.rates[point.method in READS] or point.steady:
             return None
         return self.rng.choice(kinds(point, self.patrol))

@@ -32,7 +32,7 @@ from tests.world import Crash, World
 _T = TypeVar("_T")
 START = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
 LEASE, AGAIN, DELIVERIES = 120.0, 5.0, 5
-"""Of the queue: seconds a message is hidden while worked on and after a failure, and how often it comes."""
+"""Of the queue: seconds until a message comes again whose process died, or which failed, and how often it comes."""
 EVERY, CLOCK = 60.0, 10.0
 """Seconds between two patrols, and between two looks of the clock."""
 RETRIES = (10.0, 30.0, 60.0, 300.0, 600.0, 1800.0, 3600.0)
@@ -365,6 +365,7 @@ class Host:
         method: str,
         effect: Callable[[], Awaitable[Any]],
         conditional: bool = False,
+        switch: bool = False,
     ) -> Any:
         """Let one call of a port, or one deed of the host, have its effect when its turn comes, or go wrong."""
         if process.dead:
@@ -375,7 +376,7 @@ class Host:
             await turn
         self.number += 1
         self.calls[port] += 1
-        kind = self.plan.at(self.number, Point(port, method, conditional, self._steady()))
+        kind = self.plan.at(self.number, Point(port, method, conditional, switch, self._steady()))
         if self.trace is not None:
             self._note(f"{port}.{method} {kind or ''}")
         if kind is None:
@@ -543,7 +544,9 @@ class _Port:
                     begun(*given)
                 return answer
 
-            return await host.call(process, name, method, effect, append and given[2] is not None)
+            conditional = append and given[2] is not None
+            switch = conditional and given[0].startswith("environment/")
+            return await host.call(process, name, method, effect, conditional, switch)
 
         setattr(self, method, through)
         return through

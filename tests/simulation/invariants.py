@@ -39,6 +39,8 @@ class Invariants:
     jobs: set[str] = field(default_factory=set)
     going: list[str] = field(default_factory=list)
     """Releases that began to go live since somebody looked."""
+    doubtful: list[str] = field(default_factory=list)
+    """Releases of whose going live nobody knows whether it took effect, since somebody looked."""
     parked: list[str] = field(default_factory=list)
     """Releases that were parked since somebody looked."""
 
@@ -63,6 +65,8 @@ class Invariants:
                     self._started(stream, fact)
                     ordered = {(each.step, each.round) for each in self.of(stream, facts.StepOrdered)}
                     self._must((step, round) in ordered, f"{stream}: {step} {round} was started and never ordered")
+                case facts.PutOff(name=name):
+                    self.doubtful += [stream.removeprefix("release/")] if name.endswith("-live") else []
                 case facts.VersionAdopted(model=model):
                     trained = [each.model for each in self.of(stream, facts.Trained)]
                     self._must(trained == [model], f"{stream} adopted {model}, and trained {trained}")

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from shared import wiring
 from shared.release import facts, ids, notices, project
 from shared.release.config import Project, read_projects
 from shared.release.line import NAMES
@@ -33,7 +34,7 @@ quorum = {quorum}
 drift_monitors = ["{name}-monitor"]
 data = {{ container = "{name}", prefix = "in/", quiet_seconds = 20 }}
 policy = {{ answer_days = 0.05 }}
-governor = {{ cooldown_minutes = 2 }}
+governor = {{ cooldown_minutes = 6 }}
 on_newer = "{on_newer}"
 schedule = "{schedule}"
 """
@@ -246,8 +247,11 @@ class Run:
 
     def until_rest(self, steps: int = 60_000) -> list[str]:
         """Let everything go on until nothing does; return what was wrong."""
-        with self.host.loop.running():
-            return self._until_rest(steps)
+        try:
+            with self.host.loop.running():
+                return self._until_rest(steps)
+        finally:
+            wiring.forget()
 
     def _until_rest(self, steps: int) -> list[str]:
         calm = 0.0
@@ -344,10 +348,10 @@ class Crowd:
             for nth in range(rng.choice((1, 1, 2, 3))):
                 by = rng.choice(("dee@example.org", "dee@example.org", "ana@example.org"))
                 run.push(self._when(), name, f"{number}{nth:x}{rng.getrandbits(152):038x}", by)
-            for blob in range(rng.choice((0, 0, 1, 2))):
+            for blob in range(rng.choice((0, 1, 2, 3))):
                 run.data(self._when(), name, rng.choice(("january.csv", "february.csv")), str(blob + 2))
-            if rng.random() < 0.3:
-                self._drift(name)
+            for window in range(rng.choice((0, 0, 1, 2))):
+                self._drift(name, f"2026-{window + 1:02d}")
             if rng.random() < 0.3:
                 run.host.later(self._when(), Act(partial(self._upgrade, name)))
             if rng.random() < 0.3:
@@ -367,8 +371,8 @@ class Crowd:
             older = tuple(step for step in NAMES if step != "certify")
             self.run.host.put(at_once(self.run.world.open_on(older, name, commit)))
 
-    def _drift(self, name: str) -> None:
-        told = notices.DriftHeard(f"{name}-monitor", "2026-02", "moved")
+    def _drift(self, name: str, window: str) -> None:
+        told = notices.DriftHeard(f"{name}-monitor", window, "moved")
         self.run.host.later(self._when(), Act(lambda: self.run.tell(told)))
 
     def _open(self, name: str) -> None:
@@ -455,6 +459,10 @@ class Crowd:
             self.run.ask(self.rng.uniform(10.0, 60.0), partial(Request, RELEASES, given), lambda body: None)
         while self.run.invariants.going:
             self._interfere(self.run.invariants.going.pop())
+        while self.run.invariants.doubtful:
+            release = self.run.invariants.doubtful.pop()
+            if self.rng.random() < 0.5:
+                self._cancel(release)
 
     def _interfere(self, release: str) -> None:
         chance = self.rng.random()
