@@ -28,11 +28,15 @@ class Asked:
 
 @dataclass
 class StandIn:
-    """`answers` maps "METHOD /path" to (status, body); what is not there is answered with 404."""
+    """`answers` maps "METHOD /path" to (status, body); what is not there is answered with 404.
+
+    `then` maps it to the answers that hold once it was asked.
+    """
 
     state: Path
     url: str
     answers: dict[str, tuple[int, Any]] = field(default_factory=dict)
+    then: dict[str, dict[str, tuple[int, Any]]] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
 
     def answer(self, method: str, path: str, body: Any, status: int = 200) -> None:
@@ -88,6 +92,7 @@ def standing_in(state: Path) -> Iterator[StandIn]:
             key, headers = self.headers.get("x-functions-key", ""), dict(self.headers)
             server.asked.append(Asked(self.command, self.path, key, bearer, body, headers))
             status, told = server.answers.get(f"{self.command} {path}", (404, {"error": f"nothing at {path}"}))
+            server.answers |= server.then.get(f"{self.command} {path}", {})
             content = told if isinstance(told, bytes) else json.dumps(told).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))

@@ -17,6 +17,7 @@ from tools.cli.mail import questions
 from tools.cli.reach import reach
 from tools.demo import __main__, answer, months, place, predict, story
 from tools.demo.place import Given, Place, Trouble
+from tools.demo.story import Story
 from tools.demo.watch import Watch
 from tools.local.keys import read_keys
 
@@ -226,3 +227,25 @@ def test_a_failure_is_explained_with_the_end_of_its_log_if_it_has_one(
     said = capsys.readouterr().out
     assert "quiet-heron is failed: no score" in said
     assert ("The end of the log" in said, "boom" in said, "nothing at" in said) == (shown, shown, False)
+
+
+@pytest.mark.parametrize(("state", "ends_well"), [("kept", True), ("live", True), ("failed", False)])
+def test_a_month_that_arrives_is_followed_to_its_end_without_a_push(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str], state: str, ends_well: bool
+) -> None:
+    with stand_in.standing_in(tmp_path / "state") as stack:
+        before, after = stand_in.view(release="f" * 20), stand_in.view(state=state, standing=None, advice="Look at it")
+        stack.answer("GET", "releases", {"releases": [before]})
+        stack.answer("GET", f"releases/{stand_in.RELEASE}", after)
+        stack.answers["PUT /data/p/2024/a.csv"] = (201, {})
+        opened = {"releases": [after, before]}
+        stack.then["PUT /data/p/2024/a.csv"] = {"GET /api/releases": (200, opened)}
+        told = Story(located(tmp_path, {}, data), reach(tmp_path / "state"), "T", Console(width=200), alone=True)
+        if ends_well:
+            assert months.month(told, data / "2024/a.csv")["state"] == state
+        else:
+            with pytest.raises(Trouble, match=r"a\.csv should have been learnt from or kept; its release is failed"):
+                months.month(told, data / "2024/a.csv")
+    said = capsys.readouterr().out
+    assert "arrived  a.csv  2 rows            BlobCreated -> release quiet-heron #1" in said
+    assert ("Look at it" in said) == (state != "live")
