@@ -105,6 +105,8 @@ def _events(ground: Ground, release: str) -> None:
     delivered, view = 0, ground.view(release)
     while view["state"] == "open":
         view = ground.at_rest(release)
+        if view["state"] != "open":
+            break
         if asks(view):
             ground.telling.say(ground.approve(release))
         else:
