@@ -1,6 +1,7 @@
 """storm: a thousand copies of a push, a thousand blobs, 200 answers at once, and every event twice, newest first."""
 
 import json
+import re
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from pathlib import Path
 import httpx
 
 from shared.release import facts
+from shared.release.config import DataPlace, Governor, read_projects
 from tools.demo.place import APPROVER
 from tools.demo.watch import View
 from tools.prove import arrivals, counts, stores, votes, webhook
@@ -60,8 +62,7 @@ def _repeats(root: Path, telling: Telling) -> None:
 def _people_and_data(root: Path, telling: Telling, waves: int) -> None:
     """Let four approvers contradict each other, and then data arrive, on a stack with everything on."""
     ground = Ground(root, "storm-2", telling)
-    operator = ground.at.projects_file
-    operator.write_text(operator.read_text().replace(f'["{APPROVER}"]', json.dumps(votes.APPROVERS)))
+    _as_by_default(ground)
     try:
         telling.say("a stack with everything on, its governor as it is by default")
         ground.up()
@@ -72,6 +73,20 @@ def _people_and_data(root: Path, telling: Telling, waves: int) -> None:
         counts.chained(ground)
     finally:
         ground.down()
+
+
+def _as_by_default(ground: Ground) -> None:
+    """Take away what spares who watches a demo its waits, and name four approvers."""
+    operator = ground.at.projects_file
+    text = (
+        operator.read_text().replace(f'["{APPROVER}"]', json.dumps(votes.APPROVERS)).replace(", quiet_seconds = 0", "")
+    )
+    operator.write_text(re.sub("^governor = .*$", "", text, flags=re.M))
+    entry = read_projects(operator.read_text()).projects[ground.project]
+    kept = (entry.governor, entry.data and entry.data.quiet_seconds)
+    ground.telling.equal(
+        "the governor and the quiet time are the default", kept, (Governor(), DataPlace("x").quiet_seconds)
+    )
 
 
 # --- the same push, a thousand times
