@@ -151,13 +151,23 @@ class Triggers(Struct, frozen=True):
         if ruling.opened is not None:
             await self._opened(name, source, subject, delivery, ruling.opened)
             return [ruling.opened], []
-        if answer is not None or ruling.waits is None:
+        if answer is not None:
             return [], [wanted.reason]
+        if ruling.waits is None:
+            return [], [await self._answered_meanwhile(name, wanted, delivery)]
         said = f"{wanted.reason}; {ruling.waits.reason}"
         became: facts.Became = "waiting" if ruling.waits.decision == "waits" else "recorded"
         row = facts.CameIn(source, subject, became, said, delivery, ruling.waits.release)
         await self.opening.came_in(name, row)
         return [], [said]
+
+    async def _answered_meanwhile(self, name: str, wanted: facts.TrainingWanted, delivery: str) -> str:
+        """Record that what came in is in a release which the governor began for others that came at the same time."""
+        release = (await self.streams.project(name)).keys.get(wanted.key, "")
+        said = f"{wanted.reason}; it is in the release that was opened for all that came at the same time"
+        row = facts.CameIn(wanted.cause, wanted.subject, "recorded", said, delivery, release)
+        await self.opening.came_in(name, row)
+        return said
 
     async def _rerun(self, notice: RerunAsked) -> Pulled:
         known = state.fold((await self.streams.read(release_stream(notice.release))).facts)

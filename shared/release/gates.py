@@ -30,6 +30,8 @@ def _evaluated(opened: facts.ReleaseOpened, outcome: facts.Evaluated) -> Stop | 
     if outcome.verdict in passes:
         return None
     word, advice = "not better", "Not an error: nothing is to be done"
+    if outcome.verdict == "not better" and (outcome.gain or 0) > 0:
+        word = "less than the operator wants for a release (policy.min_gain)"
     if outcome.verdict == "inconclusive":
         word = "not surely better"
         advice = 'Not an error: more data may tell, or the operator may set promote_when = "not worse"'

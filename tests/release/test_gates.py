@@ -35,6 +35,12 @@ UNCERTAIN = 'Not an error: more data may tell, or the operator may set promote_w
             "rmse 3.5 against 3.7: better by 0.2, gain [-0.1, 0.5]: not surely better, production stays as it is",
         ),
         (OPENED, WORSE, "rmse 3.5 against 3.1: worse by 0.4, gain [-0.9, -0.1]: not better, production stays as it is"),
+        (
+            OPENED,
+            rescored("not better", 0.007, 0.002, 0.012),
+            "rmse 3.5 against 3.507: better by 0.007, gain [0.002, 0.012]: "
+            "less than the operator wants for a release (policy.min_gain), production stays as it is",
+        ),
         (EAGER, rescored("first", None), None),
         (EAGER, BETTER, None),
         (EAGER, UNSURE, None),

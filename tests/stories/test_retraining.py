@@ -1,5 +1,6 @@
 """Data, drift, schedules and reruns drive the same line: as many triggers as come, no training too many, none lost."""
 
+import asyncio
 import json
 
 import msgspec
@@ -396,3 +397,16 @@ def test_a_letter_survives_every_death_of_the_patrol_and_its_data_train_once() -
         world.patrol()
         world.run()
         assert (causes(world), world.letters.letters) == (["push", "data"], {}), f"died at {point}"
+
+
+def test_of_two_blobs_at_the_same_time_both_have_their_row_whichever_began_the_release() -> None:
+    async def both(world: World) -> None:
+        blobs = [notices.BlobHeard("houses", f"in/{name}.csv", 100, "1", "9") for name in ("may", "june")]
+        await asyncio.gather(*(world.control.take_in([blob]) for blob in blobs))
+
+    world = ruled()
+    RUNNER.run(both(world))
+    rows = [row for row in came_in(world) if row.source == "data"]
+    assert sorted(row.subject for row in rows) == ["houses/in/june.csv", "houses/in/may.csv"]
+    assert {row.release for row in rows} == {newest(world)}
+    assert causes(world) == ["push", "data"]
