@@ -6,6 +6,7 @@ import json
 import msgspec
 import pytest
 
+from shared.backends.memory import MemoryLedger
 from shared.errors import Conflict, NotFound
 from shared.release import facts, line, notices
 from shared.release.config import Project
@@ -404,7 +405,14 @@ def test_of_two_blobs_at_the_same_time_both_have_their_row_whichever_began_the_r
         blobs = [notices.BlobHeard("houses", f"in/{name}.csv", 100, "1", "9") for name in ("may", "june")]
         await asyncio.gather(*(world.control.take_in([blob]) for blob in blobs))
 
-    world = ruled()
+    class Yielding(MemoryLedger):
+        async def append(self, stream: str, lines: bytes, at: int | None) -> int:
+            await asyncio.sleep(0)
+            return await super().append(stream, lines, at)
+
+    world = World(ledger=Yielding())
+    live_release(world)
+    better(world)
     RUNNER.run(both(world))
     rows = [row for row in came_in(world) if row.source == "data"]
     assert sorted(row.subject for row in rows) == ["houses/in/june.csv", "houses/in/may.csv"]
