@@ -8,6 +8,7 @@ import pytest
 
 from tests.simulation import planted
 
+pytestmark = pytest.mark.timeout(600)
 PAGE = planted.HOUSE / "docs" / "simulation.md"
 
 

@@ -14,6 +14,8 @@ from tests.simulation.sweep import Figures
 HOUSE = Path(__file__).resolve().parents[2]
 WORKERS = 2
 PAIRS, SEEDS = 5000, 32
+# Thousands of runs in one test: longer than the others on a machine that does something else, too.
+pytestmark = pytest.mark.timeout(600)
 PATROL = pytest.mark.parametrize("patrol", [False, True], ids=["without the patrol", "with the patrol"])
 Record = Callable[[str, object], None]
 
@@ -51,8 +53,8 @@ def test_several_releases_of_several_projects_under_one_fault_in_ten_calls_keep_
     figures = sweep.beside(sweep.seeded(patrol, range(SEEDS)), WORKERS)
     show(record_property, figures, "seeded runs", patrol)
     assert figures.violations == []
-    assert figures.calls > 100_000 - 50_000 * patrol
-    assert figures.faults.total() > figures.calls / 20
+    assert figures.calls > 100_000
+    assert figures.faults.total() > 10_000
     assert {"live", "kept", "rejected", "failed", "superseded", "cancelled", "stale"} <= set(figures.endings)
 
 
