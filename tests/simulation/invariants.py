@@ -41,6 +41,8 @@ class Invariants:
     """Releases that began to go live since somebody looked."""
     doubtful: list[str] = field(default_factory=list)
     """Releases of whose going live nobody knows whether it took effect, since somebody looked."""
+    failed: list[str] = field(default_factory=list)
+    """Releases that failed since somebody looked."""
     parked: list[str] = field(default_factory=list)
     """Releases that were parked since somebody looked."""
 
@@ -65,6 +67,8 @@ class Invariants:
                     self._started(stream, fact)
                     ordered = {(each.step, each.round) for each in self.of(stream, facts.StepOrdered)}
                     self._must((step, round) in ordered, f"{stream}: {step} {round} was started and never ordered")
+                case facts.ReleaseEnded(how="failed"):
+                    self.failed.append(stream.removeprefix("release/"))
                 case facts.PutOff(name=name):
                     self.doubtful += [stream.removeprefix("release/")] if name.endswith("-live") else []
                 case facts.VersionAdopted(model=model):

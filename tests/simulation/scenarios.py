@@ -202,6 +202,9 @@ class Run:
             self.commit(name, commit)
             make = partial(Request, ON_PUSH, push(self.world.projects[name].repository, commit, by))
             self.ask(0.0, make, lambda body: self._pushed(commit, body), self.resends)
+            if self.host.rng and self.host.rng.random() < 0.2:
+                # Somebody presses Redeliver.
+                self.ask(self.host.some(0.0, 60.0), make, lambda body: self._pushed(commit, body), False)
 
         self.host.later(seconds, Act(told))
 
@@ -459,10 +462,20 @@ class Crowd:
             self.run.ask(self.rng.uniform(10.0, 60.0), partial(Request, RELEASES, given), lambda body: None)
         while self.run.invariants.going:
             self._interfere(self.run.invariants.going.pop())
+        while self.run.invariants.failed:
+            release = self.run.invariants.failed.pop()
+            (opened,) = self.run.invariants.of(f"release/{release}", facts.ReleaseOpened)
+            if opened.cause != "rerun" and self.rng.random() < 0.5:
+                self._rerun(release)
         while self.run.invariants.doubtful:
             release = self.run.invariants.doubtful.pop()
             if self.rng.random() < 0.5:
                 self._cancel(release)
+
+    def _rerun(self, release: str) -> None:
+        given = asked(f"{release}/rerun", {"by": "cy@example.org", "reason": "mended"}, idempotency_key="once")
+        make = partial(Request, RELEASES, given)
+        self.run.ask(self.rng.uniform(10.0, 90.0), make, self._opened)
 
     def _interfere(self, release: str) -> None:
         chance = self.rng.random()
