@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.simulation import sweep
 from tests.simulation.sweep import Case, Figures
 
-CHUNK = 100
+CHUNK = 20
 
 
 def long(name: str, cases: Iterable[Case], workers: int, calls: int) -> Figures:
