@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -118,19 +118,30 @@ class Way:
 
     def _is_there(self, moment: Moment) -> bool:
         """Say whether the moment is now; host and topic stand still then."""
-        point = moment.point
+        point, power = moment.point, self._power
         self._tend(point.answered or moment.stretch in AFTER_ASKING)
-        if point.brace and point.once is not None and not self._power.braced and point.once(self._at):
-            self._power.brace(point.brace)
-        if not point.holds(self._at):
+        if point.during is not None and self._is_too_early(point.during):
+            return False
+        if point.brace and point.once is not None and not power.braced and point.once(self._at):
+            power.brace(point.brace)
+        if point.brace and not power.braced:
+            return False
+        if not point.holds(self._at) or not power.has(moment.part):
             return False
         time.sleep(moment.delay)
-        self._power.freeze("host", "topic")
-        if point.holds(self._at) and self._power.has(moment.part):
+        power.freeze("host", "topic")
+        if point.holds(self._at):
             return True
-        self._power.thaw()
-        if point.brace == "topic":
-            self._power.brace(point.brace)
+        power.thaw()
+        return False
+
+    def _is_too_early(self, at_work: Callable[[Target], bool]) -> bool:
+        """Let what is at work rest while the stack is started again, and go on then."""
+        if not self._power.back.done():
+            if at_work(self._at):
+                self._power.rest(self._at.release)
+            return True
+        self._power.wake()
         return False
 
     def _tend(self, answers: bool) -> None:

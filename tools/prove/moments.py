@@ -34,6 +34,7 @@ class Point:
     """A place on a release's way; `holds` is asked while nothing of the stack moves, right before the kill.
 
     `brace` keeps the queue or the topic from going on once `once` holds, so that the point is met for sure.
+    What is at work while `during` holds is stopped until the stack is there again: it would be over before.
     `answered` says whether the approver has to answer before it.
     """
 
@@ -43,6 +44,7 @@ class Point:
     delay: float = 0.04
     brace: Brace = ""
     once: Callable[[Target], bool] | None = None
+    during: Callable[[Target], bool] | None = None
     answered: bool = False
 
 
@@ -85,18 +87,21 @@ def _job(step: str, outcome: str, run: str = "") -> tuple[Point, ...]:
     def untold(at: Target) -> bool:
         return over(at) and not heard(at)
 
+    def unheard(at: Target) -> bool:
+        return runs(at) or untold(at)
+
     def unsent(at: Target) -> bool:
         return heard(at) and at.sight.message(at.release, step) is None
 
-    at_work = Point(f"{run or step} runs", runs, AT_WORK, delay=0.4)
+    at_work = Point(f"{run or step} runs", runs, AT_WORK, delay=0.4, during=runs)
     return (
         Point("an attempt began", written("StepStarted", name=job)),
         Point("the job was submitted", written("Submitted", name=job)),
         at_work,
         at_work,
-        Point("the job ended, nobody was told", untold, brace="topic", once=runs),
+        Point("the job ended, nobody was told", untold, brace="topic", once=unheard, during=runs),
         Point("its end was heard", heard),
-        Point("between append and queue message", unsent, WITH_HOST, brace="queue", once=over),
+        Point("between append and queue message", unsent, WITH_HOST, brace="queue", once=untold, during=runs),
         Point("its end was delivered", lambda at: at.sight.delivered(job.format(release=at.release))),
         *((Point(f"{outcome} was appended", written(outcome)),) if outcome else ()),
     )
@@ -120,7 +125,7 @@ def _service(environment: str) -> tuple[Point, ...]:
 
     return (
         Point("an attempt began", written("StepStarted", name=slot)),
-        *(Point("the service starts", starts, AT_WORK, delay=0.2),) * 2,
+        *(Point("the service starts", starts, AT_WORK, delay=0.2, during=starts),) * 2,
         Point("its first answer was heard", written("Heard", subject=slot)),
     )
 
@@ -155,7 +160,7 @@ ON_THE_WAY: dict[str, tuple[Point, ...]] = {
     ),
     "package": (
         Point("an attempt began", written("StepStarted", step="package")),
-        *(Point("the image is built", _built, AT_WORK, delay=0.2),) * 2,
+        *(Point("the image is built", _built, AT_WORK, delay=0.2, during=_built),) * 2,
         Point("the image was heard of", written("Heard", event="ImagePushed")),
         Point("Packaged was appended", written("Packaged")),
     ),

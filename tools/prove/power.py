@@ -45,6 +45,7 @@ class Power:
         self._ground = ground
         self._known: dict[str, Identity] = {}
         self._stopped: list[Identity] = []
+        self._resting: list[Identity] = []
         self._held: sqlite3.Connection | None = None
         # One thread: a recovery that is under way goes on to the end of the next kill's.
         self._keeper = ThreadPoolExecutor(1, thread_name_prefix="power")
@@ -61,11 +62,25 @@ class Power:
                 _signal(who, signal.SIGSTOP)
                 self._stopped.append(who)
 
+    def rest(self, release: str) -> None:
+        """Stop what a release runs."""
+        if not self._resting:
+            self._resting = list(_detached(self._ground.state, ("job",), release))
+            for who in self._resting:
+                _signal_all(who, signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """Let what a release runs go on."""
+        for who in self._resting:
+            _signal_all(who, signal.SIGCONT)
+        self._resting = []
+
     def thaw(self) -> None:
         """Let everything go on that was stopped and not killed."""
         for who in self._stopped:
             _signal(who, signal.SIGCONT)
         self._stopped = []
+        self.wake()
 
     @property
     def braced(self) -> bool:
