@@ -61,7 +61,8 @@ class Streams(Struct, frozen=True):
         """
         before, state = self.folded.get(stream.name, (chain.begin(stream.name), ProjectState()))
         count = len(before.records)
-        if count and (count > len(stream.records) or stream.records[count - 1] is not before.records[-1]):
+        # Two that read at once decode the same line each: it is equal, and not the same object.
+        if count and (count > len(stream.records) or stream.records[count - 1] != before.records[-1]):
             count, state = 0, ProjectState()
         for record in stream.records[count:]:
             project.learn(state, record.fact)

@@ -29,6 +29,19 @@ def test_a_process_fetches_only_what_came_since_and_knows_the_same_as_one_that_r
     assert remembered == project.fold(whole.facts)
 
 
+def test_what_two_read_at_once_is_folded_once() -> None:
+    world, name = World(), project_stream("houses")
+    world.push("a")
+    world.state_of_project()
+    _, folded = streams(world).folded[name]
+    # Another reader has decoded the same lines for itself, and one more.
+    another = Streams(world.ledger, lambda: world.now)
+    RUNNER.run(another.add(name, [facts.ReleaseParked("0123456789abcdef0123")]))
+    known = streams(world).project_of(RUNNER.run(another.read(name)))
+    assert streams(world).folded[name][1] is folded
+    assert known == project.fold(chain.decode(name, world.ledger_bytes(name)).facts)
+
+
 def test_what_a_caller_does_with_its_knowledge_is_its_own() -> None:
     world = World()
     world.push("a")
