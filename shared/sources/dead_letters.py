@@ -5,7 +5,7 @@ import msgspec
 from shared.errors import NotUnderstood
 from shared.release.notices import Ignored, Notice
 from shared.sources import azure_ml, container_registry, storage
-from shared.sources.eventgrid import Event, normalise
+from shared.sources.eventgrid import normalise
 
 READERS = (
     azure_ml.run_ended,
@@ -24,12 +24,30 @@ def told(letter: bytes) -> list[Notice]:
     """
     try:
         events = msgspec.json.decode(letter, type=list[dict[str, object]])
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    # The last is what an event says that is nested too deep: it would be met again at every look of the patrol.
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise NotUnderstood(f"the letter is no JSON list of events ({error})") from error
-    return [notice for event in events for notice in _told(normalise(event))]
+    notices: list[Notice] = []
+    refused: list[NotUnderstood] = []
+    for event in events:
+        notices += _told(event, refused)
+    if refused and not notices:
+        raise refused[0]
+    return notices
 
 
-def _told(event: Event) -> list[Notice]:
-    notices = [notice for read in READERS for notice in read(event)]
+def _told(raw: dict[str, object], refused: list[NotUnderstood]) -> list[Notice]:
+    """Return what readers make of an event; what one cannot use hides nothing from another."""
+    try:
+        event = normalise(raw)
+    except NotUnderstood as error:
+        refused.append(error)
+        return []
+    notices: list[Notice] = []
+    for read in READERS:
+        try:
+            notices += read(event)
+        except NotUnderstood as error:
+            refused.append(error)
     used: list[Notice] = [notice for notice in notices if not isinstance(notice, Ignored)]
-    return used or notices[:1]
+    return used or ([] if refused else notices[:1])
