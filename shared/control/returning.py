@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from msgspec import Struct
 
 from shared.answers import Answer, Order
-from shared.errors import NotUnderstood, SignalboxError
+from shared.errors import NotUnderstood, SignalboxError, Unavailable
 from shared.ports import Outside
 from shared.release import facts
 from shared.release.notices import Notice
@@ -29,13 +29,19 @@ class Returning(Struct, frozen=True):
     async def take_in_letters(self, told: Told, take_in: TakeIn) -> list[Order]:
         """Take in what waits; a letter that cannot be taken in now stays for the next look."""
         orders: list[Order] = []
-        name = "all"
         try:
-            for name, content in await self.outside.letters.waiting(AT_ONCE):
-                orders += await self._one(name, content, told, take_in)
+            waiting = await self.outside.letters.waiting(AT_ONCE)
         except SignalboxError as error:
-            # What is away now is away for the letters after this one too.
-            log.warning("letter=%r cannot be taken in now: error=%r", name, error)
+            log.warning("no letter can be taken in now: error=%r", error)
+            return orders
+        for name, content in waiting:
+            try:
+                orders += await self._one(name, content, told, take_in)
+            except SignalboxError as error:
+                log.warning("letter=%r cannot be taken in now: error=%r", name, error)
+                # What is away now is away for the letters after this one too; what is broken is so for itself.
+                if isinstance(error, Unavailable):
+                    break
         return orders
 
     async def _one(self, name: str, content: bytes, told: Told, take_in: TakeIn) -> list[Order]:

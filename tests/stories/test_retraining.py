@@ -385,6 +385,19 @@ def test_a_letter_that_cannot_be_read_is_refused_once_and_one_that_cannot_be_tak
     assert sum("cannot be used" in reason for reason in world.inbox()) == 1
 
 
+def test_a_letter_about_a_release_that_was_tampered_with_keeps_nobody_else_from_theirs() -> None:
+    world = ruled()
+    release = newest(world)
+    stream = f"release/{release}"
+    world.ledger.put_back(stream, b"tampered\n" + world.ledger_bytes(stream))
+    world.restart()
+    ended = {"id": "e2", "eventType": "Microsoft.MachineLearningServices.RunCompleted", "subject": "", "data": {}}
+    about = json.dumps([ended | {"data": {"runId": f"{release}-check-1"}}]).encode()
+    world.letters.letters |= {"A/1.json": about, "B/2.json": MAY}
+    world.patrol()
+    assert (list(world.letters.letters), causes(world)) == (["A/1.json"], ["push", "data"])
+
+
 def test_a_letter_survives_every_death_of_the_patrol_and_its_data_train_once() -> None:
     for point in range(1, 60):
         world = ruled()
