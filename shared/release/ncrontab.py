@@ -2,18 +2,26 @@
 
 import re
 
-_NUMBER = r"\d{1,2}"
-_NAME = r"[A-Za-z]{3,9}"
+_MONTHS = "January February March April May June July August September October November December".split()
+_DAYS = "Sunday Monday Tuesday Wednesday Thursday Friday Saturday".split()
 
 
-def _field(value: str) -> re.Pattern[str]:
-    step = r"(?:/[1-9]\d?)?"
-    item = rf"(?:\*|(?:{value})(?:-(?:{value}))?){step}"
-    return re.compile(rf"{item}(?:,{item})*")
+def _field(least: int, most: int, *names: str) -> re.Pattern[str]:
+    allowed = [f"0?{number}" for number in range(least, most + 1)] + [f"{name[:3]}(?:{name[3:]})?" for name in names]
+    value = f"(?:{'|'.join(allowed)})"
+    item = rf"(?:\*|{value}(?:-{value})?)(?:/[1-9][0-9]?)?"
+    return re.compile(rf"{item}(?:,{item})*", re.IGNORECASE)
 
 
 # Second, minute, hour, day, month, day of the week.
-_FIELDS = (_field(_NUMBER),) * 4 + (_field(f"{_NUMBER}|{_NAME}"), _field(f"[0-6]|{_NAME}"))
+_FIELDS = (
+    _field(0, 59),
+    _field(0, 59),
+    _field(0, 23),
+    _field(1, 31),
+    _field(1, 12, *_MONTHS),
+    _field(0, 6, *_DAYS),
+)
 
 
 def six_fields(text: str) -> str:

@@ -281,6 +281,25 @@ def test_what_azure_would_refuse_is_no_schedule(text: str) -> None:
         ncrontab.six_fields(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("60 * * * * *", 1),
+        ("0 0-60 * * * *", 2),
+        ("0 0 25 * * *", 3),
+        ("0 0 0 0 * *", 4),
+        ("0 0 0 1,32 * *", 4),
+        ("0 0 0 * 13 *", 5),
+        ("0 0 0 * Foo *", 5),
+        ("0 0 0 * * Friends", 6),
+        ("\u0663 * * * * *", 1),
+    ],
+)
+def test_a_schedule_that_could_never_come_due_is_none(text: str, field: int) -> None:
+    with pytest.raises(ValueError, match=f"field {field} .* is not NCRONTAB"):
+        ncrontab.six_fields(text)
+
+
 def test_a_copy_of_what_is_known_grows_apart_from_it() -> None:
     known = project.fold([*LIVE, *arrival()])
     apart = project.copied(known)
