@@ -21,8 +21,9 @@ class Scheduling(Struct, frozen=True):
         if not schedule:
             return
         known, now = await self.streams.project(name), self.outside.clock()
-        if known.schedule is None or known.schedule.schedule != schedule:
-            # What came due before anybody had set it was never asked for.
+        ahead = known.schedule is not None and known.schedule.since > now.timestamp()
+        if known.schedule is None or known.schedule.schedule != schedule or ahead:
+            # What came due before anybody had set it was never asked for; what will be set in a year never was.
             since = facts.ScheduleSet(schedule, int(now.timestamp()))
             await self.streams.add(project_stream(name), [since])
             return

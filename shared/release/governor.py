@@ -85,7 +85,7 @@ def _quiet(wanted: Sequence[TrainingWanted], rules: Project, now: int) -> Govern
         return None
     quiet = rules.data.quiet_seconds
     until = int(min(max(arrived) + quiet, min(arrived) + LONGEST_QUIET * quiet))
-    return _until(now, until, "quiet", f"data go on arriving; it waits for {quiet:g} s of quiet")
+    return _until(now, until, quiet, "quiet", f"data go on arriving; it waits for {quiet:g} s of quiet")
 
 
 def _running(known: ProjectState, rules: Project) -> Governed | None:
@@ -128,7 +128,7 @@ def _cooling(known: ProjectState, rules: Project, now: int) -> Governed | None:
         return None
     minutes = rules.governor.cooldown_minutes
     until = int(before[-1].at + minutes * 60)
-    return _until(now, until, "cooldown", f"a retraining began less than {minutes:g} minutes ago")
+    return _until(now, until, minutes * 60, "cooldown", f"a retraining began less than {minutes:g} minutes ago")
 
 
 def _spent(known: ProjectState, rules: Project, now: int) -> Governed | None:
@@ -139,15 +139,18 @@ def _spent(known: ProjectState, rules: Project, now: int) -> Governed | None:
 
 
 def _full(began: Sequence[int], now: int, window: int, most: int, why: facts.GovernedWhy) -> Governed | None:
-    within = [at for at in began if at > now - window]
+    within = [at for at in began if now - window < at <= now + window]
     if len(within) < most:
         return None
     period = "an hour" if window == HOUR else "a day"
-    return _until(now, within[-most] + window, why, f"{most} retrainings began within {period}, which is the most")
+    reason = f"{most} retrainings began within {period}, which is the most"
+    return _until(now, within[-most] + window, window, why, reason)
 
 
-def _until(now: int, until: int, why: facts.GovernedWhy, reason: str) -> Governed | None:
-    if now >= until:
+def _until(now: int, until: int, rule: float, why: facts.GovernedWhy, reason: str) -> Governed | None:
+    """Wait until then; `rule` in seconds is what the operator wants waited from something that was before now."""
+    # A clock that was ahead when that was recorded must not stop every training for as long as it was.
+    if now >= until or until - now > 2 * rule:
         return None
     time = datetime.fromtimestamp(until, UTC).strftime("%Y-%m-%d %H:%M:%S")
     return Governed("waits", why, f"{reason}; it is looked at again at {time} UTC", until=until)

@@ -154,6 +154,17 @@ def test_a_cool_down_counts_from_the_last_retraining_and_not_from_pushes() -> No
     assert isinstance(chosen([*pushed, *arrival()], now=NOW + 299), Start)
 
 
+def test_a_clock_that_was_ahead_once_stops_no_training_for_longer_than_its_rule() -> None:
+    ahead = NOW + 365 * 86400
+    began = ended(LIVE + arrival("june.csv"), "data", "kept", ahead)
+    more = "governor = { per_hour = 1, per_day = 1 }\n"
+    assert isinstance(chosen([*began, *arrival()], more), Start)
+    assert isinstance(chosen([*LIVE, *arrival(at=ahead)]), Start)
+    # A step of seconds is no reason to train sooner.
+    assert why([*began, *arrival()], now=ahead - 5) == "cooldown"
+    assert why([*LIVE, *arrival(at=NOW + 5)], now=NOW) == "quiet"
+
+
 @pytest.mark.parametrize(("limit", "reason", "window"), [("per_hour", "hourly", 3600), ("per_day", "daily", 86400)])
 def test_the_budget_opens_again_when_the_oldest_within_it_is_old_enough(limit: str, reason: str, window: int) -> None:
     known = LIVE

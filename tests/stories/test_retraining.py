@@ -278,6 +278,17 @@ def test_another_schedule_begins_when_it_is_set_and_one_that_never_comes_due_bre
     assert causes(world) == ["push"]
 
 
+def test_a_schedule_that_was_set_while_the_clock_was_ahead_comes_due_all_the_same() -> None:
+    world = ruled(schedule="0 0 2 * * *")
+    world.wait(days=365)
+    world.tick()
+    world.wait(days=-365)
+    world.tick()
+    world.wait(days=1)
+    world.tick()
+    assert causes(world) == ["push", "schedule"]
+
+
 def test_with_queue_a_push_waits_its_turn_and_an_older_one_that_waited_is_stale() -> None:
     world = ruled(on_newer="queue")
     world.running.add("train")
