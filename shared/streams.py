@@ -26,7 +26,14 @@ class Streams(Struct, frozen=True):
     async def read(self, name: str) -> chain.Stream:
         """Read a stream; one that does not exist is empty. Only what came since it was read last is fetched."""
         before = self.kept.get(name) or chain.begin(name)
-        stream = chain.go_on(before, await self.ledger.read(name, before.position))
+        try:
+            stream = chain.go_on(before, await self.ledger.read(name, before.position))
+        except chain.Broken:
+            if not before.position:
+                raise
+            # One that was put back from a backup may have grown past what is remembered: the whole of it tells.
+            self.kept.pop(name, None)
+            return await self.read(name)
         # Another reader may have come further meanwhile.
         longest = max(stream, self.kept.pop(name, stream), key=lambda each: each.position)
         if longest.records:

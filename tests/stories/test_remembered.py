@@ -63,6 +63,20 @@ def test_a_stream_that_was_put_back_from_a_backup_is_read_whole_after_one_confli
     assert commits == ["a", "c"]
 
 
+def test_a_stream_that_was_put_back_and_has_grown_past_what_is_remembered_is_read_whole() -> None:
+    world = World()
+    world.push("a")
+    backup = world.ledger_bytes("project/houses")
+    world.push("b")
+    world.ledger.put_back("project/houses", backup)
+    elsewhere = Streams(world.ledger, lambda: world.now)
+    for at in range(9):
+        RUNNER.run(elsewhere.add("project/houses", [facts.CameIn("github", f"refs/tags/v{at}", "recorded", "a tag")]))
+    world.push("c")
+    commits = [numbered.commit[0] for numbered in world.state_of_project().numbered.values()]
+    assert commits == ["a", "c"]
+
+
 def test_a_tail_that_was_tampered_with_is_found_though_the_beginning_is_remembered() -> None:
     world, name = World(), "release/0123456789abcdef0123"
     here, elsewhere = streams(world), Streams(world.ledger, lambda: world.now)
