@@ -1,6 +1,7 @@
 """What every keeper of dead letters keeps to: a new backend joins with one line in `KEEPERS`."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from shared.backends.blobs import BlobLetters
 from shared.backends.blobs.account import make
 from shared.backends.local.letters import FileLetters
 from shared.backends.memory import MemoryLetters
+from shared.errors import Conflict
 from shared.ports import Letters
 from tests import storage
 
@@ -75,3 +77,21 @@ def test_a_forgotten_letter_is_gone_and_the_others_stay(kept: Kept) -> None:
     asyncio.run(kept.letters.forget(NAME))
     asyncio.run(kept.letters.forget(NAME))
     assert asyncio.run(kept.letters.waiting(5)) == [(NAME + ".json", b"two")]
+
+
+def test_what_is_no_letter_in_their_folder_keeps_none_from_being_read(tmp_path: Path) -> None:
+    kept = local(tmp_path)
+    kept.write("a.json/b.json", b"one")
+    folder = tmp_path / "data" / "signalbox-dead-letter"
+    (folder / "link.json").symlink_to(folder / "nowhere")
+    (folder / os.fsdecode(b"\xff.json")).write_bytes(b"no text")
+    assert asyncio.run(kept.letters.waiting(5)) == [("a.json/b.json", b"one")]
+
+
+def test_a_letter_that_the_account_lets_nobody_remove_is_told_in_words(tmp_path: Path) -> None:
+    account = storage.account(tmp_path)
+    container = account.container("dead-letter")
+    make(container)
+    container.upload_blob(NAME, b"one").acquire_lease()
+    with pytest.raises(Conflict, match="cannot be removed"):
+        asyncio.run(BlobLetters(account).forget(NAME))

@@ -2,9 +2,10 @@
 
 import itertools
 
-from azure.core.exceptions import ResourceNotFoundError
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
-from shared.backends.blobs.account import Account, repeated
+from shared.backends.blobs.account import Account, repeated, said
+from shared.errors import Conflict
 
 
 class BlobLetters:
@@ -35,7 +36,8 @@ class BlobLetters:
     def _read(self, name: str) -> bytes | None:
         try:
             return repeated(name, lambda: self._container.download_blob(name).readall())
-        except ResourceNotFoundError:
+        except HttpResponseError:
+            # It is gone, or the account gives it to nobody now, as one that was moved to the archive.
             return None
 
     def _forget(self, name: str) -> None:
@@ -43,3 +45,6 @@ class BlobLetters:
             repeated(name, lambda: self._container.delete_blob(name))
         except ResourceNotFoundError:
             return
+        except HttpResponseError as error:
+            what = f"the dead letter {name} is taken in and cannot be removed ({said(error)})"
+            raise Conflict(f"{what}: lift its lease, or the policy that forbids it, and remove it") from error

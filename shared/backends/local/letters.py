@@ -1,6 +1,7 @@
 """Dead letters as files, where the local topic puts them."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 from shared.backends.local import trees
@@ -21,5 +22,11 @@ class FileLetters:
         await asyncio.to_thread(trees.below(self._folder, name).unlink, missing_ok=True)
 
     def _waiting(self, most: int) -> list[tuple[str, bytes]]:
-        names = sorted(path.relative_to(self._folder).as_posix() for path in self._folder.rglob("*.json"))
-        return [(name, (self._folder / name).read_bytes()) for name in names[:most]]
+        found = (path for path in self._folder.rglob("*.json") if path.is_file() and not path.is_symlink())
+        names = sorted(path.relative_to(self._folder).as_posix() for path in found)
+        waiting: list[tuple[str, bytes]] = []
+        # What is no text could be recorded nowhere.
+        for name in [each for each in names if each.isprintable()][:most]:
+            with suppress(FileNotFoundError):
+                waiting.append((name, (self._folder / name).read_bytes()))
+        return waiting
