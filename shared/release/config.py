@@ -149,6 +149,7 @@ class Projects(_Table, frozen=True):
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 # What the app and its platform write themselves must never ask for a training: that would be a loop.
 OURS = ("signalbox-", "azure-webjobs-", "$")
+_CONTAINER = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _SECRET = re.compile(r"[A-Z_][A-Z0-9_]{0,99}")
 # What .gitignore has no meaning for, or another one than people expect.
 _NO_GLOB = re.compile(r"^\s*(#|!?/*\s*$)|[\[\]\\{}\x00-\x1f]|(^|[/!])\.{1,2}(/|$)")
@@ -193,6 +194,8 @@ def read_projects(text: str) -> Projects:
             raise written.refused(
                 file, text, (*keys, "data", "container"), written.found(project.data.container, allowed)
             )
+        if project.data and (wrong := _wrong_about_data(project.data)):
+            raise written.refused(file, text, (*keys, "data", wrong[0]), wrong[1])
         if project.schedule:
             _due(file, text, (*keys, "schedule"), project.schedule)
         if wrong := next(_wrong_about_reading(project), None):
@@ -207,6 +210,19 @@ def _due(file: str, text: str, keys: written.Keys, schedule: str) -> None:
     except ValueError as error:
         allowed = f'an NCRONTAB such as "0 0 2 * * *": it {error}'
         raise written.refused(file, text, keys, written.found(schedule, allowed)) from error
+
+
+def _wrong_about_data(place: DataPlace) -> tuple[str, str] | None:
+    """Return the key and what to say of it when no blob that comes could ever be what is waited for."""
+    if not _CONTAINER.fullmatch(place.container):
+        return "container", written.found(place.container, "a container: 3 to 63 lower-case letters, digits and -")
+    # Names are whole: a manifest without the prefix would be waited for for ever.
+    sure = re.split(r"[*?\[]", place.manifest, maxsplit=1)[0]
+    common = len(place.prefix) if sure == place.manifest else min(len(sure), len(place.prefix))
+    if place.manifest and sure[:common] != place.prefix[:common]:
+        allowed = f'a name or a glob of whole names, which all begin with the prefix "{place.prefix}"'
+        return "manifest", written.found(place.manifest, allowed)
+    return None
 
 
 def _wrong_about_reading(project: Project) -> Iterator[tuple[str, str]]:

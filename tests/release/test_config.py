@@ -256,6 +256,14 @@ WRONG_PROJECTS = [
         'projects.houses.data.container is "signalbox-dead-letter", allowed is a container of your own; '
         "names that begin with signalbox-, azure-webjobs-, $ are the app's and its host's",
     ),
+    (
+        HOUSES + 'data = { container = "houses", prefix = "in/", manifest = "_SUCCESS" }\n',
+        'projects.houses.data.manifest is "_SUCCESS", allowed is a name or a glob of whole names, which all begin with '
+        'the prefix "in/"',
+    ),
+    (HOUSES + 'data = { container = "houses", prefix = "in/", manifest = "out/*" }\n', 'begin with the prefix "in/"'),
+    (HOUSES + 'data = { container = "Houses" }\n', 'data.container is "Houses", allowed is a container: 3 to 63'),
+    (HOUSES + 'data = { container = "houses/in" }\n', "3 to 63 lower-case letters, digits and -"),
     (HOUSES + 'on_newer = "stop"\n', 'projects.houses.on_newer is "stop", allowed is one of cancel, finish, queue'),
     (HOUSES + "governor.per_hour = 0\n", "governor.per_hour is 0, allowed is a whole number at least 1 and at most"),
     (
@@ -371,3 +379,14 @@ def inline(value: object) -> str:
 
 def test_the_way_to_a_value_is_written_as_people_write_it() -> None:
     assert written.dotted(("test", "paths", 1)) == "test.paths[1]"
+
+
+BELOW = [("in/", "in/_SUCCESS"), ("in/", "*/_SUCCESS"), ("in/", "i?/x"), ("", "x"), ("", "")]
+
+
+@pytest.mark.parametrize(("prefix", "manifest"), BELOW)
+def test_a_manifest_that_may_come_below_the_prefix_is_taken(prefix: str, manifest: str) -> None:
+    data = f'data = {{ container = "houses", prefix = "{prefix}", manifest = "{manifest}" }}\n'
+    place = read_projects(HOUSES + data).projects["houses"].data
+    assert place is not None
+    assert place.manifest == manifest
