@@ -121,7 +121,8 @@ def about_release(
 def most(query: Mapping[str, str]) -> int:
     """Return how many rows a person wants to see: 50 unless `limit` says otherwise."""
     wanted = query.get("limit", "50")
-    if not (wanted.isascii() and wanted.isdigit() and 0 < int(wanted[:9]) <= MOST_ROWS):
+    digits = len(wanted) <= len(str(MOST_ROWS)) and wanted.isascii() and wanted.isdigit()
+    if not (digits and 0 < int(wanted) <= MOST_ROWS):
         raise NotUnderstood(f"The limit {wanted[:20]!r} is no number from 1 to {MOST_ROWS}.")
     return int(wanted)
 
