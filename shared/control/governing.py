@@ -47,7 +47,8 @@ class Governing(Struct, frozen=True):
         orders: list[Order] = []
         for numbered in self.streams.project_of(stream).running:
             known = state.fold((await self.streams.read(release_stream(numbered.release))).facts)
-            if not known.submitted and not known.attempts:
+            # What is blocked waits for people; that it is asked again each minute is enough for its host.
+            if not known.submitted and not known.attempts and not known.blocked:
                 begun = await self.opening.start(name, project.before(stream.facts, numbered.release), numbered)
                 orders += [begun.order] if begun.order else []
         return orders + (await self.govern(name)).orders

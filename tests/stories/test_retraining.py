@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from shared.backends.memory import MemoryLedger
-from shared.errors import Conflict, NotFound
+from shared.errors import Blocked, Conflict, NotFound
 from shared.release import facts, line, notices
 from shared.release.config import Project
 from tests.stories.test_line import better, live_release
@@ -287,6 +287,20 @@ def test_a_schedule_that_was_set_while_the_clock_was_ahead_comes_due_all_the_sam
     world.wait(days=1)
     world.tick()
     assert causes(world) == ["push", "schedule"]
+
+
+def test_what_a_git_host_refuses_is_asked_again_by_the_patrol_and_not_at_every_tick() -> None:
+    world = ruled()
+    world.refusing["repository"] = "the git host answers 401"
+    world.push("b")
+    with pytest.raises(Blocked):
+        world.run()
+    world.tick()
+    assert world.orders == []
+    world.refusing.clear()
+    world.patrol()
+    world.run()
+    assert line.standing(world.state(newest(world))) == "ask"
 
 
 def test_with_queue_a_push_waits_its_turn_and_an_older_one_that_waited_is_stale() -> None:
