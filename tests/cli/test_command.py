@@ -51,7 +51,6 @@ def signalbox(stack: stand_in.StandIn, monkeypatch: pytest.MonkeyPatch, capfd: p
     def run(*arguments: str, stdin: str = "") -> Said:
         monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
         monkeypatch.setenv("SIGNALBOX_STATE", str(stack.state))
-        monkeypatch.setenv("COLUMNS", "200")
         monkeypatch.setattr(sys, "argv", ["signalbox", *arguments])
         with pytest.raises(SystemExit) as ended:
             main()
