@@ -8,7 +8,7 @@ from shared.control.governing import Governing
 from shared.control.opening import Opened, Opening
 from shared.errors import Conflict, NotFound
 from shared.ports import Outside
-from shared.release import facts, ids, state
+from shared.release import facts, ids, project, state
 from shared.release.addresses import same_repository
 from shared.release.config import OURS
 from shared.release.notices import BlobHeard, DriftHeard, Ignored, Notice, OpenAsked, Pushed, RerunAsked
@@ -99,7 +99,7 @@ class Triggers(Struct, frozen=True):
 
     async def _arrived(self, name: str, notice: BlobHeard, subject: str) -> Pulled:
         entry, known = self.outside.projects[name], await self.streams.project(name)
-        row = facts.DataArrived(notice.container, notice.name, notice.size, notice.etag, notice.sequencer)
+        row = facts.DataArrived(notice.container, notice.name, notice.size, notice.etag, notice.sequencer, notice.time)
         announces = bool(entry.data and entry.data.manifest and fnmatchcase(notice.name, entry.data.manifest))
         if not notice.size and not announces:
             return [], [await self._record(name, "data", subject, "an empty blob: it has nothing to learn from")]
@@ -108,7 +108,7 @@ class Triggers(Struct, frozen=True):
         if key not in known.keys and known.holds(row):
             said = f"this version of {subject}, or a later one, came in before"
             return [], [await self._record(name, "data", subject, said, "", "duplicate")]
-        if entry.data and entry.data.manifest and not announces:
+        if entry.data and entry.data.manifest and not announces and not _late(known, row, entry.data.manifest):
             await self.streams.add(project_stream(name), [row])
             said = f"{reason}; it waits for {entry.data.manifest}"
             return [], [await self._record(name, "data", subject, said, "", "waiting")]
@@ -194,11 +194,15 @@ class Triggers(Struct, frozen=True):
         if notice.project not in self.outside.projects:
             known = ", ".join(self.outside.projects) or "none"
             raise NotFound(f"there is no project {notice.project} in projects.toml; known: {known}")
-        commit = (await self.streams.project(notice.project)).commit
-        if not commit:
+        now, ask = await self.streams.project(notice.project), f"person {notice.key}"
+        if not now.commit:
             raise Conflict(f"no commit of {notice.project} has come in yet; push one first")
-        ask = f"person {notice.key}"
-        new = await self.opening.open(notice.project, commit, ask, "person", notice.by, notice.reason)
+        newer = next((each for each in now.running if each.cause == "push" and each.commit != now.commit), None)
+        if newer is not None and all(each.ask != ask for each in now.numbered.values()):
+            # The older commit would come after it, and take its place.
+            advice = "ask again when it passed check, or cancel it first"
+            raise Conflict(f"release #{newer.number} of the newer commit {newer.commit[:7]} is in training; {advice}")
+        new = await self.opening.open(notice.project, now.commit, ask, "person", notice.by, notice.reason)
         await self._opened(notice.project, "person", notice.by, notice.key, new)
         return [new], []
 
@@ -217,3 +221,9 @@ class Triggers(Struct, frozen=True):
     ) -> str:
         await self.opening.came_in(name, facts.CameIn(source, subject, became, reason, delivery))
         return reason
+
+
+def _late(known: project.ProjectState, row: facts.DataArrived, manifest: str) -> bool:
+    """Say whether a blob was written before a manifest that came first: events come in any order."""
+    announced = [each.time for each in known.arrivals.values() if fnmatchcase(each.name, manifest)]
+    return bool(row.time) and any(row.time < time for time in announced)

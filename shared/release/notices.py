@@ -66,13 +66,14 @@ class ServiceHeard(Struct, frozen=True):
 
 
 class BlobHeard(Struct, frozen=True):
-    """A blob was created or replaced; `etag` is without quotes, `size` in bytes."""
+    """A blob was created or replaced; `etag` is without quotes, `size` in bytes, `time` in UTC or empty."""
 
     container: str
     name: str
     size: int
     etag: str
     sequencer: str
+    time: str = ""
 
 
 class DriftHeard(Struct, frozen=True):

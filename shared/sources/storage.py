@@ -8,7 +8,7 @@ from shared.errors import NotUnderstood
 from shared.release.notices import BlobHeard, Notice
 from shared.sources.bodies import understood
 from shared.sources.eventgrid import Event, ignored, not_taken
-from shared.sources.texts import hidden_in, shown
+from shared.sources.texts import hidden_in, in_utc, shown
 
 SOURCE = "storage"
 BLOB_CREATED = "Microsoft.Storage.BlobCreated"
@@ -43,7 +43,7 @@ def blob_created(event: Event) -> list[Notice]:
     if reason := _why_not(container, name, blob):
         return ignored(event, SOURCE, reason)
     etag = blob.etag.removeprefix("W/").strip('"')
-    return [BlobHeard(container, name, blob.contentlength, etag, blob.sequencer)]
+    return [BlobHeard(container, name, blob.contentlength, etag, blob.sequencer, in_utc(event.time))]
 
 
 def _why_not(container: str, name: str, blob: Blob) -> str:

@@ -5,6 +5,7 @@ What is only shown (commit messages, reasons of machines) is stripped of them, f
 """
 
 import unicodedata
+from datetime import UTC, datetime
 
 from shared.errors import NotUnderstood
 
@@ -49,3 +50,12 @@ def _accepted(field: str, text: str, limit: int, allowed: str) -> str:
             f"The field {field} has a hidden or control character, U+{ord(found):04X}; write it without."
         )
     return text
+
+
+def in_utc(time: str) -> str:
+    """Return an ISO 8601 time in UTC, to the microsecond, so that such texts are in the order of time; else nothing."""
+    try:
+        moment = datetime.fromisoformat(time)
+        return moment.astimezone(UTC).isoformat(timespec="microseconds") if moment.tzinfo else ""
+    except (ValueError, OverflowError):
+        return ""

@@ -48,6 +48,8 @@ class Said:
 
 @pytest.fixture
 def signalbox(stack: stand_in.StandIn, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Any:
+    monkeypatch.setattr("tools.cli.app.console.width", 200)
+
     def run(*arguments: str, stdin: str = "") -> Said:
         monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
         monkeypatch.setenv("SIGNALBOX_STATE", str(stack.state))

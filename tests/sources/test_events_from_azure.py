@@ -16,6 +16,7 @@ from shared.sources.azure_ml import drift_detected, model_deployed, model_regist
 from shared.sources.container_registry import image_pushed
 from shared.sources.eventgrid import Event, normalise
 from shared.sources.storage import blob_created
+from shared.sources.texts import in_utc
 
 PAYLOADS = Path(__file__).parent / "payloads"
 READERS = {
@@ -293,15 +294,19 @@ def test_an_image_without_a_name_or_digest_is_not_understood(field: str):
 def test_a_blob_is_placed_by_the_subject_and_never_by_the_url():
     assert blob_created(event("blob_created")) == [
         BlobHeard(
-            "diabetes-data", "2026/03/blobs/rows.csv", 24288, "0x8D4BCC2E4835CD0", "00000000000004420000000000028963"
+            "diabetes-data",
+            "2026/03/blobs/rows.csv",
+            24288,
+            "0x8D4BCC2E4835CD0",
+            "00000000000004420000000000028963",
+            "2026-03-01T09:12:44.037915+00:00",
         )
     ]
 
 
 def test_an_etag_without_quotes_or_a_weak_one_is_taken_and_a_sequencer_may_be_absent():
-    assert blob_created(event("blob_created", eTag="0x1", sequencer=None))[0] == BlobHeard(
-        "diabetes-data", "2026/03/blobs/rows.csv", 24288, "0x1", ""
-    )
+    heard = blob_created(event("blob_created", eTag="0x1", sequencer=None))[0]
+    assert (heard.etag, heard.sequencer) == ("0x1", "")
     assert blob_created(event("blob_created", eTag='W/"0x1"'))[0].etag == "0x1"
 
 
@@ -379,3 +384,18 @@ keys = st.sampled_from(
 def test_whatever_an_event_holds_it_is_notices_or_not_understood(name: str, data: dict[str, object], subject: str):
     with suppress(NotUnderstood):
         assert len(READERS[name](event(name, subject=subject, **data))) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        ("2026-03-01T09:12:44Z", "2026-03-01T09:12:44.000000+00:00"),
+        ("2026-03-01T10:12:44.5+01:00", "2026-03-01T09:12:44.500000+00:00"),
+        ("2026-03-01T09:12:44", ""),
+        ("yesterday", ""),
+        ("", ""),
+        ("0001-01-01T00:00:00+23:59", ""),
+    ],
+)
+def test_the_time_of_a_blob_is_in_utc_or_unknown(said: str, read: str):
+    assert in_utc(said) == read

@@ -274,10 +274,11 @@ def test_what_blocks_a_step_now_is_what_is_said() -> None:
 
 
 def test_what_was_opened_later_is_not_what_a_push_is_compared_with() -> None:
-    world = World(projects=projects())
-    push(world, "a")
+    world = World(projects=projects(), failing={"train": "the disk was full"})
+    failed = push(world, "a")["rents"]
+    world.failing.clear()
     waiting = world.tell_all(world.commit("b", files()))[1]
-    world.take_in(notices.OpenAsked("rents", "ana@example.org", "audit", "june"))
+    world.take_in(notices.RerunAsked(failed, "ana@example.org", "there is room again", ""))
     world.orders.reverse()
     world.run()
     assert why(world, waiting) == "nothing under models/rents changed since aaaaaaa (release #1)"

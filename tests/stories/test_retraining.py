@@ -102,6 +102,40 @@ def test_only_the_manifest_says_that_all_is_there() -> None:
     assert names == ["in/may/_SUCCESS", "in/may/a.csv"]
 
 
+def test_data_that_are_told_after_the_manifest_they_were_written_before_are_trained_too() -> None:
+    def heard(name: str, minute: int) -> notices.BlobHeard:
+        return notices.BlobHeard("houses", name, 9, "1", "9", f"2026-03-03T09:{minute:02}:00.000000+00:00")
+
+    world = placed(manifest="in/*/_SUCCESS")
+    world.take_in(heard("in/may/_SUCCESS", 5))
+    world.run()
+    assert causes(world) == ["push", "data"]
+    world.take_in(heard("in/june/a.csv", 9))
+    assert causes(world) == ["push", "data"]
+    world.take_in(heard("in/may/a.csv", 3))
+    world.run()
+    assert causes(world) == ["push", "data", "data"]
+    assert "in/may/a.csv" in [blob.name for blob in world.state(newest(world)).release.blobs]
+
+
+def test_a_person_does_not_put_the_older_commit_beside_a_push_that_is_in_check() -> None:
+    world = ruled(on_newer="cancel")
+    world.running.add("check")
+    pushed = world.push("b")
+    world.run()
+    asked = notices.OpenAsked("houses", "ana@example.org", "audit", "k1")
+    with pytest.raises(Conflict, match=r"release #2 of the newer commit bbbbbbb is in training; ask again"):
+        world.take_in(asked)
+    world.running.clear()
+    world.end_jobs()
+    world.run()
+    (again,) = world.take_in(asked).body["releases"]
+    world.run()
+    assert world.state(again["release"]).release.commit == commit("b")
+    assert world.take_in(asked).body["releases"] == [again]
+    assert world.ended(pushed) in ("open", "superseded")
+
+
 def test_an_empty_blob_trains_nothing_and_is_recorded() -> None:
     world = ruled()
     answer = world.take_in(notices.BlobHeard("houses", "in/may.csv", 0, "1", "9"))

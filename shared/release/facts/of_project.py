@@ -11,6 +11,8 @@ class DataArrived(Fact, frozen=True):
     size: int
     etag: str
     sequencer: str
+    time: str = ""
+    """When it was written, in ISO 8601 and UTC, as its event says; empty when it does not."""
 
 
 class CameIn(Fact, frozen=True):
