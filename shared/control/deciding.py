@@ -69,7 +69,7 @@ class Deciding(Struct, frozen=True):
                 advice = "Open a new release when it is wanted after all"
                 step = line.standing(known) or line.NAMES[-1]
                 if known.tried(going_live(asked.release)) or await live_after_all(self.streams, known):
-                    raise Conflict("it is live or about to be: roll production back instead")
+                    raise Conflict("it is live, was, or is about to be: roll production back instead")
                 ended = facts.ReleaseEnded("cancelled", step, asked.reason, advice, asked.by)
                 state.learn(known, ended)
                 try:

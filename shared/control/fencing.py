@@ -7,7 +7,7 @@ from shared.streams import Streams, environment_stream
 
 
 async def live_after_all(streams: Streams, known: State) -> bool:
-    """Return whether a release is live; from here on no attempt at its going live that was put off takes effect.
+    """Return whether a release is live or was; from here on no attempt at its going live that was put off takes effect.
 
     Such an append may still be on its way. It names the position it was decided at, and this row moves that.
     """
@@ -15,5 +15,5 @@ async def live_after_all(streams: Streams, known: State) -> bool:
     if going_live(opened.release) in known.attempts:
         row = facts.SwitchGivenUp(opened.release)
         await streams.add(environment_stream(opened.project, "production"), [row])
-    live = (await streams.environment(opened.project, "production")).live
-    return live is not None and live.release == opened.release
+    production = await streams.environment(opened.project, "production")
+    return production.ever_live(opened.release) is not None

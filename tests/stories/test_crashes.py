@@ -334,3 +334,26 @@ def test_a_release_whose_service_fails_while_its_switch_is_under_way_is_live_or_
         world.run_unless_away()
     decided = [fact for fact in world.facts("environment/houses/production") if isinstance(fact, facts.LiveDecided)]
     assert (world.ended(release), len(decided)) == (("live", 1) if lands.startswith("before") else ("failed", 0))
+
+
+def test_what_was_live_and_rolled_back_before_anybody_was_told_ends_as_superseded_and_not_as_cancelled() -> None:
+    ledger = Slow()
+    ledger.under_way.append(("none", b"", 0))
+    world = World(ledger=ledger)
+    live = world.push("a")
+    world.run()
+    world.decide(live)
+    world.run()
+    ledger.under_way.clear()
+    world.results["evaluate"].update(verdict="better", champion=4.0, gain=0.5, low=0.1, high=0.9)
+    release = world.push("b")
+    world.run()
+    world.decide(release)
+    world.run_unless_away()
+    ledger.lands()
+    world.take_in(notices.EnvironmentAsked("houses", "production", "rollback", "bo@example.org", "slow"))
+    with pytest.raises(Conflict, match="roll production back"):
+        world.take_in(notices.CancelAsked(release, "dee@example.org", "stop"))
+    world.patrol()
+    world.run()
+    assert (world.ended(release), world.live()) == ("superseded", live)

@@ -232,7 +232,7 @@ def test_a_cancel_while_a_put_off_switch_is_made_again_is_refused() -> None:
     world.decide(release)
     world.run()
     assert (world.ended(release), world.live()) == ("live", release)
-    assert refused == ["it is live or about to be: roll production back instead"]
+    assert refused == ["it is live, was, or is about to be: roll production back instead"]
 
 
 def test_what_was_deployed_while_its_release_was_cancelled_is_stopped() -> None:
