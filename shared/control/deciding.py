@@ -89,6 +89,10 @@ class Deciding(Struct, frozen=True):
             if known.ended is not None:
                 raise Conflict(f"it ended already as {known.ended.how}: {known.ended.reason}")
             if known.parked is None:
+                said = [fact for fact in stream.facts if isinstance(fact, facts.Resumed)]
+                if said and (said[-1].by, said[-1].reason) == (asked.by, asked.reason):
+                    # The same words again: their answer was lost, and with it perhaps the order.
+                    return _resumed(known, said[-1])
                 raise Conflict(f"it is not parked; it waits for {line.waiting_for(known)}")
             # First, so that a resumed release always counts as running again.
             name = project_stream(known.release.project)
@@ -100,8 +104,7 @@ class Deciding(Struct, frozen=True):
                 await self.streams.append(stream, [resumed])
             except Moved:
                 continue
-            body = {"release": asked.release, "alias": ids.alias(asked.release), "state": "open", "step": resumed.step}
-            return Answer(202, body, tuple(again(known)))
+            return _resumed(known, resumed)
 
     async def govern(self, asked: EnvironmentAsked) -> Answer:
         """Roll an environment back, hold it, or lift its hold; a roll back skips waits and leaves a hold."""
@@ -135,6 +138,12 @@ class Deciding(Struct, frozen=True):
             "held": now.held.reason if now.held else None,
         }
         return Answer(200 if asked.action != "rollback" else 202, body, tuple(due))
+
+
+def _resumed(known: state.State, resumed: facts.Resumed) -> Answer:
+    release = known.release.release
+    body = {"release": release, "alias": ids.alias(release), "state": "open", "step": resumed.step}
+    return Answer(202, body, tuple(again(known)))
 
 
 def _question(known: state.State, given: DecisionGiven) -> tuple[int, facts.Asked]:

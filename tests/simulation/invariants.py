@@ -259,7 +259,9 @@ class Invariants:
             return
         self._must(route is not None and route[1].generation == live.generation, f"{name}: the address is behind")
         self._must(production.seen == live.generation, f"{name}: nobody saw generation {live.generation}")
-        kept = {each.slot for each in (live, production.before) if each}
+        # The next close stops what production was rolled back from.
+        left = production.history[-2] if live.why == "rolled back" else None
+        kept = {each.slot for each in (live, production.before, left) if each}
         for slot, service in self.world.services.items():
             release = slot.partition("-")[0]
             if release in known.numbered and service.status in ("starting", "answering"):
