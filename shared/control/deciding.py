@@ -89,7 +89,8 @@ class Deciding(Struct, frozen=True):
             if known.ended is not None:
                 raise Conflict(f"it ended already as {known.ended.how}: {known.ended.reason}")
             if known.parked is None:
-                said = [fact for fact in stream.facts if isinstance(fact, facts.Resumed)]
+                standing = line.standing(known)
+                said = [each for each in stream.facts if isinstance(each, facts.Resumed) and each.step == standing]
                 if said and (said[-1].by, said[-1].reason) == (asked.by, asked.reason):
                     # The same words again: their answer was lost, and with it perhaps the order.
                     return _resumed(known, said[-1])
