@@ -289,6 +289,7 @@ def test_a_schedule_comes_due_once_however_often_the_clock_looks() -> None:
         world.tick()
     world.run()
     assert causes(world) == ["push", "schedule"]
+    assert sum(isinstance(fact, facts.TrainingWanted) for fact in world.facts("project/houses")) == 1
     assert world.state(newest(world)).release.reason == "the schedule 0 0 2 * * * came due at 2026-03-04 02:00:00 UTC"
 
 
@@ -359,6 +360,8 @@ def test_with_cancel_a_push_that_is_on_the_branch_ends_what_is_in_training() -> 
     first = world.push("b")
     world.run()
     forged = world.tell_push(commit("f"))
+    world.run()
+    world.patrol()
     world.run()
     assert (world.ended(forged), world.ended(first)) == ("stale", "open")
     world.running.clear()
