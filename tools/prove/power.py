@@ -124,6 +124,9 @@ class Power:
         paused = list(_detached(self._ground.state, ("job",), release)) if part == "paused job" else []
         for who in paused:
             _signal_all(who, signal.SIGSTOP)
+        if paused:
+            # They go on when the stack is up again, and not before.
+            self._resting = []
         stack = [who for name in KILLED.get(part, STACK) if (who := self._who(name))]
         for who in stack:
             _signal(who, signal.SIGKILL)
