@@ -12,7 +12,7 @@ from shared.ports import Outside
 from shared.release import chain, facts, line, state
 from shared.release.facts import Fact
 from shared.steps import LOOKS
-from shared.steps.check import overtaken
+from shared.steps.check import giving_way, overtaken
 from shared.steps.turn import Ended, Pending, Turn, Wanted
 from shared.streams import Streams, project_stream, release_stream
 
@@ -64,11 +64,13 @@ class Working(Struct, frozen=True):
             if look is None:
                 raise Unavailable(f"this version of the app does not know the step {standing}; deploy one that does")
             found = await look(turn)
+            # The looks that its beginning asked for may have been lost with the process that began it.
+            looks = [Order("look", other, 0) for other in giving_way(turn)]
             match found:
                 case Ended(facts=outcome):
-                    return await self._ended(stream, known, outcome)
+                    return looks + await self._ended(stream, known, outcome)
                 case Pending(name=name, waits_for=event):
-                    return await self._pending(stream, known, order, name, event)
+                    return looks + await self._pending(stream, known, order, name, event)
                 case Wanted():
                     return await self._make(stream, known, order, found, attempt)
         except StepFailed as failure:

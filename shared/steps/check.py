@@ -32,8 +32,11 @@ class _Result(Struct, frozen=True):
 
 
 async def look(turn: Turn) -> Found:
-    """Read the code once, then look at the check job."""
-    name = turn.job_name("check")
+    """Read the code once, then look at the check job; older releases give way to it when the operator says so."""
+    return _begun(turn, await _found(turn, turn.job_name("check")))
+
+
+async def _found(turn: Turn, name: str) -> Found:
     if turn.state.code is not None:
         return await _look_at_job(turn, name, ())
     if turn.project.on_newer == "queue" and (older := before(turn)):
@@ -55,19 +58,28 @@ async def look(turn: Turn) -> Found:
         message=place.message,
     )
     await turn.outside.artifacts.put(snapshot)
-    found = await _look_at_job(turn, name, (code,))
+    return await _look_at_job(turn, name, (code,))
+
+
+def _begun(turn: Turn, found: Found) -> Found:
+    """Let the act that begins a release tell older ones of it: only what was found on the branch gets so far."""
     older = before(turn)
     if turn.project.on_newer != "cancel" or not older or not isinstance(found, Wanted):
         return found
 
     async def begin() -> tuple[str, ...]:
-        # Only now that the commit was found on the branch: a forged push stops nobody's training.
         begun = NewerBegun(turn.release.release, turn.release.number)
         await turn.streams.add(project_stream(turn.release.project), [begun])
         await found.act()
         return tuple(other.release for other in older)
 
     return msgspec.structs.replace(found, act=begin)
+
+
+def giving_way(turn: Turn) -> list[str]:
+    """Return the older releases in training that are to give way to this one, if it began."""
+    began = turn.known.begun >= turn.release.number
+    return [other.release for other in before(turn)] if began else []
 
 
 def before(turn: Turn) -> list[ReleaseNumbered]:

@@ -357,3 +357,27 @@ def test_what_was_live_and_rolled_back_before_anybody_was_told_ends_as_supersede
     world.patrol()
     world.run()
     assert (world.ended(release), world.live()) == ("superseded", live)
+
+
+def test_with_cancel_an_older_release_gives_way_wherever_the_process_dies_over_the_newer() -> None:
+    reached = 0
+    for point in range(1, 60):
+        world = World()
+        world.projects["houses"] = structs.replace(world.projects["houses"], on_newer="cancel")
+        world.running.add("train")
+        older = world.push("a")
+        world.run()
+        newer = world.push("b")
+        waiting = [*world.orders, *world.events]
+        world.passed, world.dies_at = 0, point
+        try:
+            world.run_one()
+        except Crash:
+            reached += 1
+            world.restart()
+            # The message comes again; nothing else heals.
+            world.orders[:] = [each for each in waiting if isinstance(each, Order)]
+        world.dies_at = 0
+        world.run()
+        assert (world.ended(older), world.ended(newer)) == ("superseded", "open"), f"died at {point}"
+    assert reached > 20
