@@ -11,7 +11,7 @@ from shared.release.ids import alias
 from shared.release.line import known
 from shared.release.state import State
 
-PARKED = "Look at its log and mend the cause; then let it try again (POST /api/releases/{release}/resume), or cancel it"
+PARKED = "Look at its log and mend the cause; then let it try again (signalbox resume), or cancel it"
 
 
 def word(outcome: Fact) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, MutableMapping, Sequence
+from typing import TypeVar
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -27,6 +28,7 @@ from shared.release.notices import Notice
 from shared.streams import INBOX, Streams
 
 log = logging.getLogger("signalbox")
+_Asked = TypeVar("_Asked", notices.CancelAsked, notices.ResumeAsked, notices.RerunAsked)
 
 
 class Control(Struct, frozen=True):
@@ -80,17 +82,11 @@ class Control(Struct, frozen=True):
                 case notices.DecisionGiven():
                     return await self.deciding.decide(notice)
                 case notices.CancelAsked():
-                    known = await self.reading.release(notice.release)
-                    named = msgspec.structs.replace(notice, release=known.state.release.release)
-                    return await self.deciding.cancel(named)
+                    return await self.deciding.cancel(await self._named(notice))
                 case notices.ResumeAsked():
-                    known = await self.reading.release(notice.release)
-                    named_again = msgspec.structs.replace(notice, release=known.state.release.release)
-                    return await self.deciding.resume(named_again)
+                    return await self.deciding.resume(await self._named(notice))
                 case notices.RerunAsked():
-                    known = await self.reading.release(notice.release)
-                    again = msgspec.structs.replace(notice, release=known.state.release.release)
-                    new, _ = await self.triggers.pull(again, speaks_for)
+                    new, _ = await self.triggers.pull(await self._named(notice), speaks_for)
                     opened += new
                 case notices.EnvironmentAsked():
                     return await self.deciding.govern(notice)
@@ -102,6 +98,11 @@ class Control(Struct, frozen=True):
                     recorded += said
         orders += [release.order for release in opened if release.order]
         return Answer(202, {"releases": [new.plain() for new in opened], "recorded": recorded}, tuple(orders))
+
+    async def _named(self, notice: _Asked) -> _Asked:
+        """Return what is asked about a release with its id: people say an alias, a number or a version."""
+        known = await self.reading.release(notice.release)
+        return msgspec.structs.replace(notice, release=known.state.release.release)
 
     async def take_in_event(self, read: Callable[[], Sequence[Notice]], function: str) -> Answer:
         """Record what an event says; one that can never be used is kept with its reason and acknowledged."""

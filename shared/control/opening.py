@@ -54,27 +54,27 @@ class Opening(Struct, frozen=True):
         while True:
             stream = await self.streams.read(project_stream(name))
             known = self.streams.project_of(stream)
-            release = ids.release_id(name, commit, known.data_version, ask)
+            new = self.numbered(name, known, commit, ask, cause, by, reason)
             # What was asked once is the same ask, also when new data or a newer commit came in between.
             asked = next((each for each in known.numbered.values() if ask and each.ask == ask), None)
-            if numbered := asked or known.numbered.get(release):
+            if numbered := asked or known.numbered.get(new.release):
                 return project.before(stream.facts, numbered.release), numbered
-            numbered = self.numbered(name, known, commit, ask, cause, by, reason)
             try:
-                await self.streams.append(stream, [numbered])
+                await self.streams.append(stream, [new])
             except Moved:
                 continue
-            return known, numbered
+            return known, new
 
     def numbered(
         self, name: str, known: project.ProjectState, commit: str, ask: str, cause: Cause, by: str, reason: str
     ) -> facts.ReleaseNumbered:
         """Return the fact by which a release takes the next number, with the data version that is known."""
+        data = known.data_version
         return facts.ReleaseNumbered(
-            release=ids.release_id(name, commit, known.data_version, ask),
+            release=ids.release_id(name, commit, data, ask),
             number=known.next_number,
             commit=commit,
-            data=known.data_version,
+            data=data,
             cause=cause,
             ask=ask,
             by=by,

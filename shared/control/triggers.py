@@ -187,22 +187,19 @@ class Triggers(Struct, frozen=True):
         await self._opened(name, "person", notice.by, notice.key, new)
         return [new], []
 
-    def _now(self) -> int:
-        return int(self.outside.clock().timestamp())
-
     async def _asked(self, notice: OpenAsked) -> Pulled:
         if notice.project not in self.outside.projects:
-            known = ", ".join(self.outside.projects) or "none"
-            raise NotFound(f"there is no project {notice.project} in projects.toml; known: {known}")
-        now, ask = await self.streams.project(notice.project), f"person {notice.key}"
-        if not now.commit:
+            others = ", ".join(self.outside.projects) or "none"
+            raise NotFound(f"there is no project {notice.project} in projects.toml; known: {others}")
+        known, ask = await self.streams.project(notice.project), f"person {notice.key}"
+        if not known.commit:
             raise Conflict(f"no commit of {notice.project} has come in yet; push one first")
-        newer = next((each for each in now.running if each.cause == "push" and each.commit != now.commit), None)
-        if newer is not None and all(each.ask != ask for each in now.numbered.values()):
+        newer = next((each for each in known.running if each.cause == "push" and each.commit != known.commit), None)
+        if newer is not None and all(each.ask != ask for each in known.numbered.values()):
             # The older commit would come after it, and take its place.
             advice = "ask again when it passed check, or cancel it first"
             raise Conflict(f"release #{newer.number} of the newer commit {newer.commit[:7]} is in training; {advice}")
-        new = await self.opening.open(notice.project, now.commit, ask, "person", notice.by, notice.reason)
+        new = await self.opening.open(notice.project, known.commit, ask, "person", notice.by, notice.reason)
         await self._opened(notice.project, "person", notice.by, notice.key, new)
         return [new], []
 
@@ -221,6 +218,9 @@ class Triggers(Struct, frozen=True):
     ) -> str:
         await self.opening.came_in(name, facts.CameIn(source, subject, became, reason, delivery))
         return reason
+
+    def _now(self) -> int:
+        return int(self.outside.clock().timestamp())
 
 
 def _late(known: project.ProjectState, row: facts.DataArrived, manifest: str) -> bool:

@@ -48,7 +48,7 @@ def choose(known: ProjectState, rules: Project, now: int) -> Start | Governed | 
     )
 
 
-def automatic(known: ProjectState) -> list[ReleaseNumbered]:
+def _automatic(known: ProjectState) -> list[ReleaseNumbered]:
     """Return the releases that nobody stands behind, oldest first."""
     return [numbered for numbered in known.numbered.values() if numbered.cause in AUTOMATIC]
 
@@ -123,7 +123,7 @@ def _in_vain(known: ProjectState, limit: int) -> int:
 
 
 def _cooling(known: ProjectState, rules: Project, now: int) -> Governed | None:
-    before = automatic(known)
+    before = _automatic(known)
     if not before:
         return None
     minutes = rules.governor.cooldown_minutes
@@ -133,7 +133,7 @@ def _cooling(known: ProjectState, rules: Project, now: int) -> Governed | None:
 
 def _spent(known: ProjectState, rules: Project, now: int) -> Governed | None:
     """Keep to the operator's number of retrainings an hour and a day."""
-    began = [numbered.at for numbered in automatic(known)]
+    began = [numbered.at for numbered in _automatic(known)]
     limits = rules.governor
     return _full(began, now, HOUR, limits.per_hour, "hourly") or _full(began, now, DAY, limits.per_day, "daily")
 

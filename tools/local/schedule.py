@@ -6,21 +6,10 @@ from datetime import datetime, timedelta
 
 from croniter import CroniterError, croniter
 
+from shared.release.ncrontab import six_fields
 from tools.local.host_json import seconds
 
 _SPAN = re.compile(r"(?:\d+\.)?\d{1,2}:\d{2}(?::\d{2})?")
-# croniter alone also takes L, #, ?, @hourly and 7 for Sunday; NCRONTAB does not.
-_NUMBER = r"\d{1,2}"
-_NAME = r"[A-Za-z]{3,9}"
-
-
-def _field(value: str) -> re.Pattern[str]:
-    step = r"(?:/[1-9]\d?)?"
-    item = rf"(?:\*|(?:{value})(?:-(?:{value}))?){step}"
-    return re.compile(rf"{item}(?:,{item})*")
-
-
-_FIELDS = (_field(_NUMBER),) * 4 + (_field(f"{_NUMBER}|{_NAME}"), _field(f"[0-6]|{_NAME}"))
 
 
 class BadSchedule(ValueError):
@@ -55,16 +44,10 @@ def parse_schedule(text: str) -> Schedule:
         if not every:
             raise BadSchedule(f"The schedule {text!r} has no length.")
         return Schedule(text, every=every)
-    fields = text.split()
-    if len(fields) == 5:
-        fields = ["0", *fields]
-    if len(fields) != 6:
-        raise BadSchedule(f"The schedule {text!r} has {len(fields)} fields; NCRONTAB has 6 (seconds first) or 5.")
-    for place, (field, allowed) in enumerate(zip(fields, _FIELDS, strict=True), start=1):
-        if not allowed.fullmatch(field):
-            raise BadSchedule(f"The schedule {text!r}: field {place} ({field!r}) is not NCRONTAB.")
-    # croniter knows names of three letters only.
-    cron = " ".join(re.sub(r"([A-Za-z]{3})[A-Za-z]*", r"\1", field) for field in fields)
+    try:
+        cron = six_fields(text)
+    except ValueError as error:
+        raise BadSchedule(f"The schedule {text!r}: it {error}.") from error
     try:
         croniter(cron, second_at_beginning=True, day_or=False).get_next(datetime)
     except CroniterError as error:
