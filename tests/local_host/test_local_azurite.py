@@ -80,19 +80,34 @@ def test_a_stack_on_azurite_keeps_everything_there_over_a_power_cut(make: Make, 
     assert not is_alive(last)
 
 
+def filled(one: Azurite) -> None:
+    data = BlobServiceClient.from_connection_string(one.ports.connection).create_container("data")
+    for number in range(150):
+        data.upload_blob(f"{number}", b"x", metadata={"much": "x" * 7000})
+
+
+def assert_all_is_there(state: Path) -> None:
+    with Azurite("--state", str(state)) as one:
+        again = BlobServiceClient.from_connection_string(one.ports.connection).get_container_client("data")
+        assert len(list(again.list_blob_names())) == 150
+
+
 def test_azurite_writes_what_it_acknowledged_though_it_is_told_twice_to_end(tmp_path: Path) -> None:
     storage.connection()  # skips where Azurite cannot be had
-    much = {"much": "x" * 7000}
     with Azurite("--state", str(tmp_path)) as one:
-        data = BlobServiceClient.from_connection_string(one.ports.connection).create_container("data")
-        for number in range(150):
-            data.upload_blob(f"{number}", b"x", metadata=much)
+        filled(one)
         os.kill(one.pid, signal.SIGTERM)
         assert any("closing" in line for line in one.said())
         os.kill(one.pid, signal.SIGTERM)
+    assert_all_is_there(tmp_path)
+
+
+def test_azurite_writes_what_it_acknowledged_though_nobody_reads_what_it_says(tmp_path: Path) -> None:
+    storage.connection()  # skips where Azurite cannot be had
     with Azurite("--state", str(tmp_path)) as one:
-        again = BlobServiceClient.from_connection_string(one.ports.connection).get_container_client("data")
-        assert len(list(again.list_blob_names())) == 150
+        filled(one)
+        one.be_unheard()
+    assert_all_is_there(tmp_path)
 
 
 def test_a_stack_without_azurite_says_why_and_leaves_nothing_running(make: Make, tmp_path: Path) -> None:

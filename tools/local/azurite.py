@@ -31,8 +31,13 @@ _FLAGS = ("--silent", "--disableTelemetry", "--skipApiVersionCheck", "--tablePor
 # Azurite drops idle connections after five seconds, in which a request on one of them is lost.
 _KEEP = ("--blobKeepAliveTimeout", "65", "--queueKeepAliveTimeout", "65")
 # It hears the first SIGTERM only, and a second one would end it in the middle of writing;
-# the kernel sends one for each thread of a parent that ends.
-_PATIENT = 'data:text/javascript,process.on("SIGTERM",()=>{})'
+# the kernel sends one for each thread of a parent that ends. So would a line that nobody is there to read.
+_PATIENT = "data:text/javascript," + ";".join(
+    (
+        'process.on("SIGTERM",()=>{})',
+        'for(const said of [process.stdout,process.stderr])said.on("error",()=>{})',
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,14 @@ class Azurite:
 
     def said(self) -> Iterator[str]:
         """What it says from now on, line by line."""
-        yield from (self._process and self._process.stdout) or ()
+        # `yield from` would close what is read when somebody stops reading.
+        for line in (self._process and self._process.stdout) or ():  # noqa: UP028
+            yield line
+
+    def be_unheard(self) -> None:
+        """Close the pipe that it speaks into, as a terminal that went away does."""
+        if self._process is not None and self._process.stdout is not None:
+            self._process.stdout.close()
 
     def stop(self) -> None:
         """End it and wait."""
