@@ -14,6 +14,7 @@ SOURCE = "storage"
 BLOB_CREATED = "Microsoft.Storage.BlobCreated"
 # Raised by hierarchical namespaces and SFTP before the content is whole; FlushWithClose and SftpCommit follow.
 NOT_WHOLE_YET = frozenset({"createfile", "sftpcreate"})
+LONGEST_NAME = 1024
 _SUBJECT = re.compile(r"/blobServices/default/containers/([^/]+)/blobs/(.+)", re.DOTALL)
 
 
@@ -51,6 +52,8 @@ def _why_not(container: str, name: str, blob: Blob) -> str:
         return f"{blob.api} comes before the content; the event that ends the writing counts"
     if blob.contentlength < 0:
         return f"a blob of {blob.contentlength} bytes"
+    if len(name) > LONGEST_NAME:
+        return f"a name of {len(name)} characters, and a blob's has {LONGEST_NAME} at most"
     # A name becomes a path where a job reads it.
     if hidden_in(container + name + blob.etag + blob.sequencer) or not {"", ".", ".."}.isdisjoint(name.split("/")):
         return "its name is no plain path: it has hidden characters, or an empty or dotted part"

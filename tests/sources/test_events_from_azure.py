@@ -399,3 +399,10 @@ def test_whatever_an_event_holds_it_is_notices_or_not_understood(name: str, data
 )
 def test_the_time_of_a_blob_is_in_utc_or_unknown(said: str, read: str):
     assert in_utc(said) == read
+
+
+@pytest.mark.parametrize(("length", "taken"), [(1024, True), (1025, False)])
+def test_a_name_that_no_blob_can_have_is_ignored(length: int, taken: bool):
+    (notice,) = blob_created(event("blob_created", subject=f"/blobServices/default/containers/c/blobs/{'x' * length}"))
+    assert isinstance(notice, BlobHeard) is taken
+    assert taken or notice.reason == "a name of 1025 characters, and a blob's has 1024 at most"
