@@ -118,6 +118,21 @@ class Blob(Struct, frozen=True, order=True):
     etag: str
 
 
+class Target(Struct, frozen=True):
+    """Where a job runs, when that is not this machine; what is empty is as the operator set it."""
+
+    compute: str = ""
+    """Name of a compute target of the workspace."""
+    image: str = ""
+    """Docker image below the environment."""
+    conda: str = ""
+    """Path of a conda file within the code, in place of the requirements."""
+    hours: float = 0.0
+    """What the run may take in all, building its environment too; 0: the job's seconds and an hour."""
+    pipeline: str = ""
+    """REST address of a published pipeline that does the work in place of our script."""
+
+
 class JobSpec(Struct, frozen=True):
     """All a job needs; the same spec always means the same work."""
 
@@ -138,6 +153,7 @@ class JobSpec(Struct, frozen=True):
     """Path of the requirements file within the code."""
     seconds: int
     """Deadline of the work itself; building the environment comes before it."""
+    target: Target = Target()
 
 
 class JobReport(Struct, frozen=True):
@@ -212,7 +228,11 @@ class ImageSpec(Struct, frozen=True):
 
 
 class ImageReport(Struct, frozen=True):
-    """`digest` is the manifest's, `sha256:...`; empty until it is pushed."""
+    """`digest` names what is deployed, `sha256:...`; empty until it is pushed.
+
+    It is the manifest's of the image, or, where a platform builds what it deploys, that of a package manifest:
+    then `deploys` says what the manifest names, such as model, environment and source.
+    """
 
     status: Literal["building", "pushed", "failed", "lost"]
     digest: str = ""
@@ -221,6 +241,7 @@ class ImageReport(Struct, frozen=True):
     """Bytes of the layers that were new with this image."""
     reason: str = ""
     advice: str = ""
+    deploys: Mapping[str, str] = {}
 
 
 class Images(Protocol):

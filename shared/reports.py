@@ -87,9 +87,18 @@ def _digests(state: State) -> dict[str, str]:
         "commit": state.release.commit,
         "data": state.release.data,
         "model": trained.model if isinstance(trained, facts.Trained) else "",
-        "image": packaged.image if isinstance(packaged, facts.Packaged) else "",
+        **_packaged(packaged),
         "evidence": state.asked[max(state.asked)].evidence if state.asked else "",
     }
+
+
+def _packaged(packaged: facts.Fact | None) -> dict[str, str]:
+    return named(packaged) if isinstance(packaged, facts.Packaged) else {"image": ""}
+
+
+def named(what: facts.Packaged | facts.LiveDecided) -> dict[str, str]:
+    """Name what is deployed by its digest: an image, or a package where the platform builds the image itself."""
+    return {"package" if what.deploys else "image": what.image}
 
 
 def timeline(stream: chain.Stream) -> list[dict[str, str]]:
@@ -157,7 +166,7 @@ def _live(known: KnownEnvironment) -> dict[str, Any] | None:
         "since": _when(known.stream, decided),
         "by": decided.by,
         "why": decided.why,
-        "image": decided.image,
+        **named(decided),
         "address": known.address,
         "generation": decided.generation,
         "seen": known.state.seen >= decided.generation,
@@ -196,6 +205,8 @@ def question(state: State, evidence: dict[str, Any], now: datetime) -> dict[str,
         "data": evidence["data"],
         "model": evidence["model"],
         "image": evidence["image"],
+        "deploys": evidence.get("deploys", {}),
+        "package": evidence.get("package", ""),
         "open_claims": [claim for claim in claims if claim["verdict"] != "certified"],
         "claims": [claim for claim in claims if claim["verdict"] == "certified"],
         "try": evidence["try"],

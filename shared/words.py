@@ -3,6 +3,7 @@
 A sentence says what happened, to what, and what to do next.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from shared.release import facts, gates
@@ -55,6 +56,8 @@ def sentence(outcome: Fact) -> str:
         case facts.VersionAdopted():
             return f"{outcome.name} v{outcome.number}, {outcome.model[:19]}…"
         case facts.Packaged():
+            if outcome.deploys:
+                return deployed(outcome.deploys)
             return f"{outcome.image[:19]}…, {size(outcome.bytes)} of new layers"
         case facts.Staged():
             return outcome.url
@@ -69,6 +72,12 @@ def sentence(outcome: Fact) -> str:
             return f"{outcome.address} (generation {outcome.generation})"
         case _:
             return ""
+
+
+def deployed(names: Mapping[str, str]) -> str:
+    """Say what will be deployed where that is no image of ours."""
+    short = {what: f"{name[:19]}…" if name.startswith("sha256:") else name for what, name in names.items()}
+    return ", ".join(f"{what} {name}" for what, name in short.items())
 
 
 def _claims(claims: tuple[facts.Claim, ...]) -> str:

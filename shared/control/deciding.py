@@ -207,5 +207,6 @@ def _governed(now: environment.EnvironmentState, asked: EnvironmentAsked) -> lis
         by=asked.by,
         why="rolled back",
         evidence=old.evidence,
+        deploys=old.deploys,
     )
     return [back, facts.Held(asked.by, asked.reason)]

@@ -47,6 +47,15 @@ class TrainTable(_Table, frozen=True):
     arguments: tuple[str, ...] = ("--data", "{data}", "--output", "{output}", "--seed", "{seed}")
     seed: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 7
     minutes: Annotated[float, Meta(gt=0, le=1440)] = 30.0
+    compute: str = ""
+    """Where jobs run in Azure; empty: the compute target that the operator set. One machine takes no notice of it,
+    nor of what follows."""
+    image: str = ""
+    conda: str = ""
+    max_hours: Annotated[float, Meta(ge=0, le=168)] = 0.0
+    """0: the deadline of each job, and an hour to get its compute and environment."""
+    pipeline_endpoint: str = ""
+    """REST address of a published pipeline that trains in place of `script`; its run leaves outputs/model."""
 
 
 class ScoreTable(_Table, frozen=True):
@@ -165,12 +174,18 @@ def read_project_file(text: str) -> ProjectFile:
         (("data", "schema"), read.data.schema.partition(":")[0]),
         (("train", "script"), read.train.script),
         (("train", "requirements"), read.train.requirements),
+        (("train", "conda"), read.train.conda),
         (("score", "script"), read.score.script),
         *((("test", "paths", at), path) for at, path in enumerate(read.test.paths)),
     )
     for keys, path in places:
         if path.startswith("/") or ".." in path.split("/"):
             raise written.refused(file, text, keys, written.found(path, "a path within the project"))
+    endpoint = read.train.pipeline_endpoint
+    if endpoint and not endpoint.startswith("https://"):
+        # Whoever starts it sends a token along.
+        allowed = "the REST address of a published pipeline, https://..."
+        raise written.refused(file, text, ("train", "pipeline_endpoint"), written.found(endpoint, allowed))
     return read
 
 

@@ -40,8 +40,8 @@ def collect(state: State, production: EnvironmentState, project: Project) -> dic
             "columns": list(checked.columns),
         },
         "model": {"name": version.name, "version": version.number, "digest": version.model},
-        "image": known(state, "package", facts.Packaged).image,
-        "replaces": msgspec.to_builtins(live) if live else None,
+        **_deployed(known(state, "package", facts.Packaged)),
+        "replaces": _replaced(live) if live else None,
         "check": _plain(checked),
         "train": _plain(known(state, "train", facts.Trained)),
         "evaluate": _plain(known(state, "evaluate", facts.Evaluated)),
@@ -56,6 +56,20 @@ def collect(state: State, production: EnvironmentState, project: Project) -> dic
 def seal(state: State, production: EnvironmentState, project: Project) -> bytes:
     """Return the bytes whose SHA-256 names the evidence."""
     return canonical(collect(state, production, project))
+
+
+def _deployed(what: facts.Packaged | facts.LiveDecided) -> dict[str, Any]:
+    """Return what is really deployed: an image by its digest, or what a package manifest names and no image."""
+    if what.deploys:
+        return {"image": "", "package": what.image, "deploys": dict(what.deploys)}
+    return {"image": what.image}
+
+
+def _replaced(live: facts.LiveDecided) -> dict[str, Any]:
+    # Where an image is deployed this is as it always was: what was sealed before is sealed to the same bytes.
+    plain = _plain(live)
+    del plain["deploys"]
+    return plain | _deployed(live)
 
 
 def _plain(fact: facts.Fact) -> dict[str, Any]:

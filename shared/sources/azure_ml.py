@@ -9,6 +9,7 @@ import re
 from msgspec import Struct
 
 from shared.errors import NotUnderstood
+from shared.release.ids import release_in
 from shared.release.notices import DriftHeard, ModelHeard, Notice, RunHeard, ServiceHeard
 from shared.sources.bodies import understood
 from shared.sources.eventgrid import Event, ignored, not_taken
@@ -73,6 +74,9 @@ def run_ended(event: Event) -> list[Notice]:
         return not_taken(event, SOURCE)
     run = understood(event.data, Run, f"The event {event.id}")
     name = exact("runId", run.runid or _subject(event, r"experiments/.*/runs/(.+)"))
+    if not release_in(name) and release_in(run.experimentname or ""):
+        # The service names the run of a published pipeline itself; its experiment is named after our job.
+        name = exact("experimentName", run.experimentname or "")
     if event.type == RUN_COMPLETED:
         return [RunHeard(name, "RunCompleted", "Completed")]
     status = exact("runStatus", run.runstatus or "")

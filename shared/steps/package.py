@@ -24,7 +24,7 @@ async def look(turn: Turn) -> Found:
         return Pending(name, "ImagePushed")
     if report.status == "failed":
         raise StepFailed(report.reason, report.advice)
-    return Ended((Packaged(turn.round, report.digest, report.size, report.seconds),))
+    return Ended((Packaged(turn.round, report.digest, report.size, report.seconds, report.deploys),))
 
 
 def _spec(turn: Turn) -> ImageSpec:

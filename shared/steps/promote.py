@@ -103,6 +103,7 @@ async def _live(turn: Turn, service: Service, seconds: float) -> Found:
 
 async def _decide(turn: Turn, slot: str) -> None:
     opened, approved = turn.release, known(turn.state, "ask", Approved)
+    packaged = known(turn.state, "package", Packaged)
     stream = await turn.streams.read(environment_stream(opened.project, "production"))
     now = environment.fold(stream.facts)
     if now.generation != turn.production.generation or now.held is not None:
@@ -113,9 +114,10 @@ async def _decide(turn: Turn, slot: str) -> None:
         number=opened.number,
         slot=slot,
         version=known(turn.state, "register", VersionAdopted).number,
-        image=known(turn.state, "package", Packaged).image,
+        image=packaged.image,
         by=", ".join(approved.by),
         why="promoted",
         evidence=approved.evidence,
+        deploys=packaged.deploys,
     )
     await turn.streams.append(stream, [decided])

@@ -3,7 +3,9 @@
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from shared.ports import JobSpec
 from shared.release.facts import Trained
 from shared.steps.turn import Found, Turn, look_at_job, read_result
 
@@ -39,4 +41,8 @@ async def look(turn: Turn) -> Found:
             seconds=seconds,
         )
 
-    return await look_at_job(turn, name, lambda: turn.job("train", name, {}, settings, int(train.minutes * 60)), ended)
+    def spec() -> JobSpec:
+        job = turn.job("train", name, {}, settings, int(train.minutes * 60))
+        return replace(job, target=replace(job.target, pipeline=train.pipeline_endpoint))
+
+    return await look_at_job(turn, name, spec, ended)

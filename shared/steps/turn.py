@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from shared.errors import StepFailed
-from shared.ports import Blob, JobKind, JobSpec, Outside
+from shared.ports import Blob, JobKind, JobSpec, Outside, Target
 from shared.release import ids
 from shared.release.config import Project, ProjectFile
 from shared.release.environment import EnvironmentState
@@ -78,6 +78,7 @@ class Turn(Struct, frozen=True):
             settings=json.dumps(shared | settings, sort_keys=True),
             requirements=file.train.requirements,
             seconds=seconds,
+            target=Target(file.train.compute, file.train.image, file.train.conda, file.train.max_hours),
         )
 
 

@@ -12,6 +12,9 @@ from shared.release import config, written
 from shared.release.config import ProjectFile, read_project_file, read_projects
 
 FILE = '[data]\ntarget = "price"\n[evaluate]\nmetric = "rmse"\n'
+KEYS_OF_TRAIN = (
+    "allowed is script, requirements, arguments, seed, minutes, compute, image, conda, max_hours, pipeline_endpoint"
+)
 HOUSES = '[projects.houses]\nrepository = "https://git.example.org/houses.git"\napprovers = ["ana", "bo"]\n'
 METRICS = "one of accuracy, average_precision, balanced_accuracy, f1, f1_macro, log_loss, mae, mape, medae, precision"
 
@@ -55,17 +58,17 @@ WRONG_FILES = [
     (
         FILE + '[train]\nscirpt = "a.py"\n',
         'signalbox.toml, line 6: scirpt = "a.py": train.scirpt is not known here, '
-        'allowed is script, requirements, arguments, seed, minutes. Did you mean "script"?',
+        KEYS_OF_TRAIN + '. Did you mean "script"?',
     ),
     (
         "train = { sead = 3 }\n" + FILE,
         "signalbox.toml, line 1: train = { sead = 3 }: train.sead is not known here, "
-        'allowed is script, requirements, arguments, seed, minutes. Did you mean "seed"?',
+        KEYS_OF_TRAIN + '. Did you mean "seed"?',
     ),
     (
         'train."zzz" = 3\n' + FILE,
         'signalbox.toml, line 1: train."zzz" = 3: train.zzz is not known here, '
-        "allowed is script, requirements, arguments, seed, minutes",
+        KEYS_OF_TRAIN,
     ),
     (
         FILE + "[trian]\nseed = 3\n",
@@ -150,6 +153,11 @@ WRONG_FILES = [
         FILE.replace("[evaluate]", 'schema = "../schema.py:check"\n[evaluate]'),
         'line 3: schema = "../schema.py:check": data.schema is "../schema.py", allowed is a path within the project',
     ),
+    (
+        FILE + '[train]\npipeline_endpoint = "http://ml.example.org/pipelines/5b6c"\n',
+        "allowed is the REST address of a published pipeline, https://...",
+    ),
+    (FILE + '[train]\nconda = "../env.yml"\n', 'train.conda is "../env.yml", allowed is a path within the project'),
     # No TOML at all.
     ("[data\n", "signalbox.toml is no TOML: Expected ']' at the end of a table declaration (at line 1, column 6)"),
     ("a = " + "[" * 20_000, "signalbox.toml is no TOML: maximum recursion depth exceeded"),

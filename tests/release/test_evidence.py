@@ -68,6 +68,7 @@ def test_what_goes_on_outside_the_question_does_not_change_the_seal() -> None:
                 ("register", "number", 2),
                 ("register", "model", "sha256:n"),
                 ("package", "image", "sha256:j"),
+                ("package", "deploys", {"model": "houses:1"}),
                 ("try", "golden", 19),
             )
         ),
@@ -105,6 +106,17 @@ def test_the_question_says_what_is_replaced() -> None:
     assert first["replaces"] is None
     assert second["question"] == "Put houses v1 into production in place of v7?"
     assert second["replaces"]["image"] == "sha256:old"
+
+
+def test_where_the_platform_builds_what_it_deploys_no_image_is_shown_but_what_is_deployed() -> None:
+    names = {"model": "houses:1", "environment": "signalbox-houses-0f3a:1", "source": "sha256:s"}
+    package = msgspec.structs.replace(GOOD["package"], image="sha256:manifest", deploys=names)
+    live = msgspec.structs.replace(LIVE, deploys=names)
+    sealed = json.loads(seal([package if isinstance(fact, facts.Packaged) else fact for fact in KNOWN], live))
+    for shown in (sealed, sealed["replaces"]):
+        assert (shown["image"], shown["deploys"]) == ("", names)
+    assert (sealed["package"], sealed["replaces"]["package"]) == ("sha256:manifest", "sha256:old")
+    assert "deploys" not in json.loads(seal(KNOWN))
 
 
 def test_a_new_round_is_sealed_with_its_own_evaluation() -> None:

@@ -160,6 +160,16 @@ def test_a_run_that_goes_on_is_ignored(status: str):
     )
 
 
+def test_the_run_of_a_published_pipeline_is_known_by_its_experiment_which_is_named_after_our_job():
+    theirs = "5b6c8a1e-1111-4222-8333-944455556666"
+    assert run_ended(event("run_completed", runId=theirs, experimentName=RUN)) == [
+        RunHeard(RUN, "RunCompleted", "Completed")
+    ]
+    assert run_ended(event("run_completed", runId=theirs, experimentName="nightly"))[0] == RunHeard(
+        theirs, "RunCompleted", "Completed"
+    )
+
+
 def test_a_run_is_named_by_the_subject_when_the_data_does_not():
     assert run_ended(event("run_completed", runId=None))[0].run == RUN
     with pytest.raises(NotUnderstood, match=r"does not name what it is about: .*'runs/x'"):

@@ -1,5 +1,6 @@
 """The facts of an environment: which slot is live, and whether anything may change that."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from shared.release.facts.fact import Fact
@@ -16,7 +17,10 @@ class SlotVacated(Fact, frozen=True):
 
 
 class LiveDecided(Fact, frozen=True):
-    """Which slot the stable address is to answer from; `generation` is its place in the order."""
+    """Which slot the stable address is to answer from; `generation` is its place in the order.
+
+    `image` and `deploys` are as in `Packaged`.
+    """
 
     generation: int
     release: str
@@ -27,6 +31,7 @@ class LiveDecided(Fact, frozen=True):
     by: str
     why: Literal["promoted", "rolled back"]
     evidence: str = ""
+    deploys: Mapping[str, str] = {}
 
 
 class SwitchGivenUp(Fact, frozen=True):

@@ -1,5 +1,6 @@
 """The facts of a release: what was asked, how its steps go, their outcomes, how it ended."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from msgspec import field
@@ -171,12 +172,16 @@ class VersionAdopted(Fact, frozen=True):
 
 
 class Packaged(Fact, frozen=True):
-    """`image` is the manifest digest; `bytes` are the layers that were new."""
+    """`image` is the manifest digest; `bytes` are the layers that were new.
+
+    Where no image is deployed, `deploys` names what is, and `image` is the digest of the manifest that names it.
+    """
 
     round: int
     image: str
     bytes: int = 0
     seconds: float = 0.0
+    deploys: Mapping[str, str] = {}
 
 
 class Staged(Fact, frozen=True):
