@@ -58,17 +58,18 @@ WRONG_FILES = [
     (
         FILE + '[train]\nscirpt = "a.py"\n',
         'signalbox.toml, line 6: scirpt = "a.py": train.scirpt is not known here, '
-        KEYS_OF_TRAIN + '. Did you mean "script"?',
+        + KEYS_OF_TRAIN
+        + '. Did you mean "script"?',
     ),
     (
         "train = { sead = 3 }\n" + FILE,
         "signalbox.toml, line 1: train = { sead = 3 }: train.sead is not known here, "
-        KEYS_OF_TRAIN + '. Did you mean "seed"?',
+        + KEYS_OF_TRAIN
+        + '. Did you mean "seed"?',
     ),
     (
         'train."zzz" = 3\n' + FILE,
-        'signalbox.toml, line 1: train."zzz" = 3: train.zzz is not known here, '
-        KEYS_OF_TRAIN,
+        'signalbox.toml, line 1: train."zzz" = 3: train.zzz is not known here, ' + KEYS_OF_TRAIN,
     ),
     (
         FILE + "[trian]\nseed = 3\n",
