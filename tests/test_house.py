@@ -47,7 +47,7 @@ ARROWS = {
     "release": {"release", "errors"},
     "ports": {"release", "errors"},
     "errors": set(),
-    "settings": {"errors", "release"},
+    "settings": {"settings", "errors", "release"},
     "backends": {"backends", "ports", "release", "errors"},
     "wiring": {"settings", "backends", "control", "ports", "release", "streams", "errors"},
     "jobs": {"jobs", "release"},

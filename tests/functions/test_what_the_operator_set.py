@@ -19,10 +19,10 @@ def environ(tmp_path: Path, projects: bytes, **others: str) -> dict[str, str]:
 
 
 def test_everything_that_is_wrong_is_named_at_once(tmp_path: Path) -> None:
-    given = environ(tmp_path, PROJECTS.encode(), SECRET_HOUSES="short", APPROVAL_KEY="", BACKEND="azure")
+    given = environ(tmp_path, PROJECTS.encode(), SECRET_HOUSES="short", APPROVAL_KEY="", BACKEND="aws")
     with pytest.raises(Misconfigured) as told:
         settings.read(given)
-    for name in ("SECRET_HOUSES is shorter", "APPROVAL_KEY is missing", "BACKEND is 'azure'"):
+    for name in ("SECRET_HOUSES is shorter", "APPROVAL_KEY is missing", "BACKEND is 'aws': it must be where"):
         assert name in str(told.value)
 
 
@@ -63,7 +63,7 @@ def test_blobs_need_to_be_told_where_they_are(tmp_path: Path) -> None:
     given = environ(tmp_path, PROJECTS.encode(), STORAGE="blobs")
     with pytest.raises(Misconfigured, match="STORAGE_CONNECTION is missing: a storage account's connection string"):
         settings.read(given)
-    with pytest.raises(Misconfigured, match=r"STORAGE is 'azurite': it is local .* or blobs"):
+    with pytest.raises(Misconfigured, match=r"STORAGE is 'azurite': it must be local .* or blobs"):
         settings.read({**given, "STORAGE": "azurite"})
 
 
@@ -79,3 +79,112 @@ def test_blobs_need_to_be_told_where_they_are(tmp_path: Path) -> None:
 )
 def test_the_storage_is_the_one_that_was_chosen(tmp_path: Path, given: dict[str, str], storage: str) -> None:
     assert settings.read(environ(tmp_path, PROJECTS.encode(), **given)).storage == storage
+
+
+WORKSPACE = {
+    "BACKEND": "azure",
+    "AZURE_SUBSCRIPTION_ID": "11111111-2222-3333-4444-555555555555",
+    "AZURE_RESOURCE_GROUP": "models",
+    "AZUREML_WORKSPACE": "models-ws",
+    "STORAGE_CONNECTION": "https://models.blob.core.windows.net",
+}
+
+
+def wrong(given: dict[str, str]) -> list[str]:
+    with pytest.raises(Misconfigured) as told:
+        settings.read(given)
+    return str(told.value).split("; ")
+
+
+def test_azure_needs_its_workspace_and_neither_a_folder_nor_a_scoring_address(tmp_path: Path) -> None:
+    given = environ(tmp_path, PROJECTS.encode(), **WORKSPACE)
+    read = settings.read({name: value for name, value in given.items() if name not in {"STATE_DIR", "LIVE_URL"}})
+    assert read.azure == settings.AzureSettings(
+        subscription="11111111-2222-3333-4444-555555555555",
+        resource_group="models",
+        workspace="models-ws",
+        tenant="",
+        client="",
+        secret="",
+        location="",
+        compute="signalbox-cpu",
+        vm_size="STANDARD_DS3_V2",
+        aks="",
+        image="",
+        timeout=10.0,
+        attempts=2,
+        storage="https://models.blob.core.windows.net",
+        state=read.state,
+    )
+    assert read.storage == "https://models.blob.core.windows.net"
+    assert read.state.is_absolute()
+    assert read.event_seconds == 18.0
+
+
+def test_without_azure_nothing_of_it_is_read(tmp_path: Path) -> None:
+    assert settings.read(environ(tmp_path, PROJECTS.encode(), AZURE_ATTEMPTS="many")).azure is None
+
+
+def test_everything_that_azure_lacks_is_named_at_once(tmp_path: Path) -> None:
+    lacking = environ(tmp_path, PROJECTS.encode(), BACKEND="azure", AZURE_CLIENT_SECRET="s" * 20)
+    assert [one.partition(":")[0] for one in wrong(lacking)] == [
+        "AZURE_SUBSCRIPTION_ID is missing",
+        "AZURE_RESOURCE_GROUP is missing",
+        "AZUREML_WORKSPACE is missing",
+        "STORAGE_CONNECTION is missing",
+        "AZURE_TENANT_ID is missing",
+        "AZURE_CLIENT_ID is missing",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AZURE_SUBSCRIPTION_ID", "models"),
+        ("AZURE_RESOURCE_GROUP", "ends.with.a."),
+        ("AZUREML_WORKSPACE", "ws"),
+        ("AZURE_TENANT_ID", "contoso"),
+        ("AZURE_CLIENT_ID", "robot"),
+        ("AZURE_LOCATION", "West Europe"),
+        ("AZUREML_COMPUTE", "two words"),
+        ("AZURE_TIMEOUT_SECONDS", "0"),
+        ("AZURE_TIMEOUT_SECONDS", "nan"),
+        ("AZURE_ATTEMPTS", "2.5"),
+        ("AZURE_ATTEMPTS", "6"),
+        ("EVENT_SECONDS", "30"),
+        ("EVENT_SECONDS", "soon"),
+        ("STORAGE", "local"),
+        ("PUBLIC_URL", "signalbox.example.org"),
+    ],
+)
+def test_a_value_that_cannot_be_is_named_with_what_it_must_be(tmp_path: Path, name: str, value: str) -> None:
+    told = wrong(environ(tmp_path, PROJECTS.encode(), **WORKSPACE | {name: value}))
+    assert told == [f"{name} is {value!r}: it must be {settings.TABLE[name].what}"]
+
+
+def test_an_empty_setting_is_an_absent_one(tmp_path: Path) -> None:
+    empty = {name: "" for name, one in settings.TABLE.items() if not one.needed and name not in WORKSPACE}
+    read = settings.read(environ(tmp_path, PROJECTS.encode(), **WORKSPACE, **empty))
+    assert read == settings.read(environ(tmp_path, PROJECTS.encode(), **WORKSPACE))
+
+
+def test_a_file_that_is_named_from_nowhere_stands_beside_the_host_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Misconfigured, match=r"PROJECTS cannot be read: .*/absent\.toml"):
+        settings.read(environ(tmp_path, b"", PROJECTS="absent.toml"))
+    (tmp_path / "here.toml").write_text(PROJECTS)
+    assert settings.read(environ(tmp_path, b"", PROJECTS="here.toml")).projects.projects.keys() == {"houses"}
+
+
+def test_no_value_of_a_secret_is_told(tmp_path: Path) -> None:
+    assert [name for name, one in settings.TABLE.items() if one.secret and one.like] == []
+    given = environ(
+        tmp_path, PROJECTS.encode(), **WORKSPACE | {"AZURE_CLIENT_SECRET": "hunter2", "TOPIC_KEY": "hunter2"}
+    )
+    assert "hunter2" not in "".join(wrong(given))
+
+
+def test_what_is_wrong_comes_apart_again_where_it_is_shown() -> None:
+    assert [name for name, one in settings.TABLE.items() if ";" in one.what] == []

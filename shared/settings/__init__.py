@@ -1,0 +1,207 @@
+"""Settings: read once from the environment by one table, all that is missing or wrong named at once."""
+
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from shared.errors import Misconfigured, NotUnderstood
+from shared.release.config import Projects, read_projects
+from shared.settings.table import BACKENDS, SHORTEST_SECRET, STORAGES, TABLE, TABLES, Setting
+
+__all__ = ["TABLE", "TABLES", "AzureSettings", "Setting", "Settings", "read"]
+
+HOUSE = Path(__file__).resolve().parents[2]
+
+
+class AzureSettings(Struct, frozen=True):
+    """Where in Azure the work is done, and as whom: field by field what `shared.backends.azure.scope.Scope` takes."""
+
+    subscription: str
+    resource_group: str
+    workspace: str
+    tenant: str
+    client: str
+    secret: str
+    """Empty: a managed identity, `client` the user-assigned one."""
+    location: str
+    compute: str
+    vm_size: str
+    aks: str
+    image: str
+    timeout: float
+    """Seconds of one call."""
+    attempts: int
+    storage: str
+    """Connection string or URL of the account that keeps ledger, artifacts and data."""
+    state: Path
+    """A folder that may be written and lost."""
+
+
+class Settings(Struct, frozen=True):
+    """What the operator set; secrets are named in `projects.toml` and stand in the environment as SECRET_<NAME>."""
+
+    backend: str
+    state: Path
+    projects_file: Path
+    projects: Projects
+    public_url: str
+    live_url: str
+    storage: str
+    """Connection string or URL of the account that keeps ledger and artifacts; empty: they are kept in `state`."""
+    topic_endpoint: str
+    topic_key: str
+    approval_key: bytes
+    secrets: tuple[tuple[str, str, bytes], ...]
+    """(project, name of the secret, value) of every push secret."""
+    credentials: tuple[tuple[str, str, str], ...] = ()
+    """(repository, name of the secret, `user:token` or only a token) of every repository that is private."""
+    event_seconds: float = 18.0
+    """Seconds within which an Event Grid handler answers."""
+    azure: AzureSettings | None = None
+    """Only with the backend azure."""
+
+
+class Given:
+    """What the environment holds of the table, and what is wrong with it."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+        self.wrong: list[str] = []
+
+    def text(self, name: str) -> str:
+        """Return a value, its default when it is absent or empty; one that does not look like its pattern is wrong."""
+        setting, value = TABLE[name], self.environ.get(name, "")
+        if value and setting.like and not re.fullmatch(setting.like, value):
+            self.wrong.append(f"{name} is {value!r}: it must be {setting.what}")
+        return value or setting.default
+
+    def choice(self, name: str, among: tuple[str, ...]) -> str:
+        """Return a value that is one of those allowed; the first stands for any other."""
+        value = self.text(name)
+        if value in among:
+            return value
+        self.wrong.append(f"{name} is {value!r}: it must be {TABLE[name].what}")
+        return among[0]
+
+    def number(self, name: str, lowest: int, highest: int, whole: bool = False) -> float:
+        """Return a number in a range; what is none, or is outside of it, is wrong."""
+        value = self.text(name)
+        pattern = r"[0-9]+" if whole else r"[0-9]+(\.[0-9]+)?"
+        if re.fullmatch(pattern, value) and lowest <= float(value) <= highest:
+            return float(value)
+        self.wrong.append(f"{name} is {value!r}: it must be {TABLE[name].what}")
+        return float(lowest)
+
+    def demand(self, backend: str) -> None:
+        """Name everything that a backend cannot do without and that is absent."""
+        needed = {name: setting for name, setting in TABLE.items() if backend in setting.needed}
+        self.wrong += [f"{name} is missing: {one.what}" for name, one in needed.items() if not self.environ.get(name)]
+
+
+def read(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Return the settings; `Misconfigured` names every missing or wrong one with what it must be."""
+    given = Given(environ)
+    backend = given.choice("BACKEND", BACKENDS)
+    given.demand(backend)
+    if 0 < len(given.text("APPROVAL_KEY")) < SHORTEST_SECRET:
+        given.wrong.append(f"APPROVAL_KEY is too short: {TABLE['APPROVAL_KEY'].what}")
+    storage = _storage(given, backend)
+    state = Path(given.text("STATE_DIR") or Path(tempfile.gettempdir()) / "signalbox").absolute()
+    projects_file = _found(given.text("PROJECTS"))
+    projects = _projects(projects_file, given) if given.text("PROJECTS") else Projects({})
+    settings = Settings(
+        backend=backend,
+        state=state,
+        projects_file=projects_file,
+        projects=projects,
+        public_url=given.text("PUBLIC_URL").rstrip("/"),
+        live_url=given.text("LIVE_URL").rstrip("/"),
+        storage=storage,
+        topic_endpoint=given.text("TOPIC_ENDPOINT"),
+        topic_key=given.text("TOPIC_KEY"),
+        approval_key=given.text("APPROVAL_KEY").encode(),
+        secrets=_secrets(projects, given),
+        credentials=_credentials(projects, given),
+        event_seconds=given.number("EVENT_SECONDS", 1, 29),
+        azure=_azure(given, storage, state) if backend == "azure" else None,
+    )
+    if given.wrong:
+        raise Misconfigured("; ".join(dict.fromkeys(given.wrong)))
+    return settings
+
+
+def _azure(given: Given, storage: str, state: Path) -> AzureSettings:
+    if given.text("AZURE_CLIENT_SECRET"):
+        needed = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID")
+        given.wrong += [f"{name} is missing: {TABLE[name].what}" for name in needed if not given.text(name)]
+    return AzureSettings(
+        subscription=given.text("AZURE_SUBSCRIPTION_ID"),
+        resource_group=given.text("AZURE_RESOURCE_GROUP"),
+        workspace=given.text("AZUREML_WORKSPACE"),
+        tenant=given.text("AZURE_TENANT_ID"),
+        client=given.text("AZURE_CLIENT_ID"),
+        secret=given.text("AZURE_CLIENT_SECRET"),
+        location=given.text("AZURE_LOCATION"),
+        compute=given.text("AZUREML_COMPUTE"),
+        vm_size=given.text("AZUREML_VM_SIZE"),
+        aks=given.text("AZUREML_AKS"),
+        image=given.text("AZUREML_IMAGE"),
+        timeout=given.number("AZURE_TIMEOUT_SECONDS", 1, 120),
+        attempts=int(given.number("AZURE_ATTEMPTS", 1, 5, whole=True)),
+        storage=storage,
+        state=state,
+    )
+
+
+def _storage(given: Given, backend: str) -> str:
+    kind = given.text("STORAGE") or ("blobs" if backend == "azure" else "local")
+    connection = given.text("STORAGE_CONNECTION") or given.text("AzureWebJobsStorage")
+    if kind not in STORAGES or (backend == "azure" and kind != "blobs"):
+        given.wrong.append(f"STORAGE is {kind!r}: it must be {TABLE['STORAGE'].what}")
+    if (kind == "blobs" or backend == "azure") and not connection:
+        given.wrong.append(f"STORAGE_CONNECTION is missing: {TABLE['STORAGE_CONNECTION'].what}")
+    return connection if kind == "blobs" else ""
+
+
+def _found(path: str) -> Path:
+    """Return where a file is: as named, or beside host.json, for the host says nothing about the current folder."""
+    named = Path(path)
+    return named if named.is_absolute() or named.exists() else HOUSE / named
+
+
+def _projects(path: Path, given: Given) -> Projects:
+    try:
+        return read_projects(path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        given.wrong.append(f"PROJECTS cannot be read: {error}")
+    except NotUnderstood as error:
+        given.wrong.append(str(error))
+    return Projects({})
+
+
+def _secrets(projects: Projects, given: Given) -> tuple[tuple[str, str, bytes], ...]:
+    found = []
+    for project, entry in projects.projects.items():
+        for name in entry.secrets:
+            value = given.environ.get(f"SECRET_{name}", "")
+            if len(value) < SHORTEST_SECRET:
+                what = "is missing" if not value else f"is shorter than {SHORTEST_SECRET} characters"
+                made = f"`signalbox secret {name}` makes one for a stack, which reads it when it starts"
+                given.wrong.append(f"SECRET_{name} {what}: the push secret of project {project} ({made})")
+            found.append((project, name, value.encode()))
+    return tuple(found)
+
+
+def _credentials(projects: Projects, given: Given) -> tuple[tuple[str, str, str], ...]:
+    found = {entry.repository: entry.credential for entry in projects.projects.values() if entry.credential}
+    for name in dict.fromkeys(found.values()):
+        if not given.environ.get(f"SECRET_{name}", "").strip().rpartition(":")[2]:
+            readers = ", ".join(project for project, entry in projects.projects.items() if entry.credential == name)
+            what = "has no token" if given.environ.get(f"SECRET_{name}") else "is missing"
+            read_with = f"the repository of {readers} is read with it (user:token, or a token)"
+            given.wrong.append(f"SECRET_{name} {what}: {read_with}")
+    return tuple((url, name, given.environ.get(f"SECRET_{name}", "").strip()) for url, name in found.items())
