@@ -1,6 +1,7 @@
-"""What README.md shows of the code, written by the code: the picture and table of the line, the table of functions.
+"""What people read of the code, written by the code.
 
-`python -m tools.docs` writes between the markers of README.md, or of the page that is named.
+`python -m tools.docs` writes between the markers of README.md the picture and table of the line and the table of
+functions, and the whole of docs/settings.md and local.settings.sample.json; or it writes only the page that is named.
 `--check` fails instead when what stands there is not what the code says.
 """
 
@@ -12,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from shared.release.line import LINE
+from tools import settings
 from tools.local.subscriptions import DEFAULT
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+HOUSE = Path(__file__).resolve().parents[1]
+README = HOUSE / "README.md"
 
 
 def picture() -> str:
@@ -77,20 +80,34 @@ def filled(text: str) -> str:
     return text
 
 
+def wanted(page: Path | None) -> dict[Path, str]:
+    """Return what each page should hold: the given one, or all."""
+    if page is not None:
+        return {page: filled(page.read_text())}
+    whole = {HOUSE / "docs/settings.md": settings.page(), HOUSE / "local.settings.sample.json": settings.sample()}
+    return {README: filled(README.read_text())} | whole
+
+
 def main(arguments: list[str]) -> int:
     """Write, or with --check compare; 1 when they differ."""
-    page = next((Path(given) for given in arguments if given != "--check"), README)
-    text = page.read_text()
-    wanted = filled(text)
+    pages = wanted(next((Path(given) for given in arguments if given != "--check"), None))
     if "--check" not in arguments:
-        page.write_text(wanted)
+        for page, text in pages.items():
+            page.write_text(text)
         return 0
-    difference = difflib.unified_diff(text.splitlines(), wanted.splitlines(), "README.md", "the code", lineterm="")
-    for row in (rows := list(difference)):
+    stale = [page.name for page, text in pages.items() if differs(page, text)]
+    if stale:
+        print(f"{', '.join(stale)}: not in step with the code: .venv/bin/python -m tools.docs")
+    return int(bool(stale))
+
+
+def differs(page: Path, text: str) -> bool:
+    """Print how a page differs from what the code says, and say whether it does."""
+    stands = page.read_text() if page.exists() else ""
+    rows = list(difflib.unified_diff(stands.splitlines(), text.splitlines(), page.name, "the code", lineterm=""))
+    for row in rows:
         print(row)
-    if rows:
-        print("README.md is not in step with the code: .venv/bin/python -m tools.docs")
-    return int(bool(rows))
+    return bool(rows)
 
 
 if __name__ == "__main__":
