@@ -1,6 +1,7 @@
 """The table of settings and the code agree: nothing is read that it does not hold, nothing in it is read by nobody."""
 
 import ast
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -60,6 +61,7 @@ def reads(module: ast.Module, reader: bool = False) -> Iterator[tuple[int, str]]
                 yield node.lineno, name
 
 
+@functools.cache
 def read_by_code() -> dict[str, str]:
     """Every name that the app reads, with one place where."""
     found = {}
