@@ -1,0 +1,1 @@
+"""Azure Machine Learning, Event Grid and what they stand on, spoken to by Microsoft's own SDKs."""

@@ -1,0 +1,44 @@
+"""Where in Azure this app works, and how long it asks: what wiring makes of the settings."""
+
+from pathlib import Path
+
+from msgspec import Struct
+
+
+class Scope(Struct, frozen=True):
+    """One workspace, what it computes on, and the bounds of every call."""
+
+    subscription: str
+    resource_group: str
+    workspace: str
+    tenant: str
+    client: str
+    """Of the service principal, or of the user-assigned identity when there is no `secret`."""
+    secret: str
+    """Empty: a managed identity is used."""
+    location: str
+    compute: str
+    """The cluster of projects that name none."""
+    vm_size: str
+    aks: str
+    """The attached AKS cluster that production runs on."""
+    image: str
+    """The base docker image of environments."""
+    timeout: float
+    """Seconds of silence after which one call is given up."""
+    attempts: int
+    """How often one call is made before it is given up."""
+    storage: str
+    """Connection string or URL of the storage account that holds the data."""
+    state: Path
+    """A writable folder for what the SDK writes and what is sent."""
+
+    @property
+    def group_path(self) -> str:
+        """Return the ARM path of the resource group."""
+        return f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
+
+    @property
+    def path(self) -> str:
+        """Return the ARM path of the workspace."""
+        return f"{self.group_path}/providers/Microsoft.MachineLearningServices/workspaces/{self.workspace}"

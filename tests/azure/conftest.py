@@ -1,0 +1,61 @@
+"""One double a test process; every test that uses it finds it as new, and is checked when it ends."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.backends.azure.scope import Scope
+from tests.azure.stand_in import StandIn
+
+
+@pytest.fixture(scope="session")
+def running_double(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    """A double in a process of its own, for all tests of this process."""
+    one = StandIn(tmp_path_factory.mktemp("double"))
+    yield one
+    one.stop()
+
+
+@pytest.fixture(scope="session")
+def azure_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One home for all tests of this process: the SDK settles on its home when it is imported."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture
+def double(running_double: StandIn, azure_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+    """The double, empty, with the environment in which a client reaches it; nothing may stay without a route."""
+    running_double.ask("POST", "/reset")
+    for name, value in running_double.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("HOME", str(azure_home))
+    # Without it the SDK asks ARM for the list of clouds first.
+    monkeypatch.setenv("AZUREML_CURRENT_CLOUD", "AzureCloud")
+    yield running_double
+    running_double.ask("DELETE", "/faults")
+    assert running_double.misfits() == [], "an answer of the double does not fit the SDK's own model"
+    assert running_double.unrouted() == [], "the double has no route for what was asked: a stray host, or a new call"
+
+
+@pytest.fixture
+def scope(double: StandIn, tmp_path: Path) -> Scope:
+    """The scope of the double's workspace, as a service principal."""
+    its = double.environment
+    return Scope(
+        subscription=its["AZURE_SUBSCRIPTION_ID"],
+        resource_group=its["AZURE_RESOURCE_GROUP"],
+        workspace=its["AZUREML_WORKSPACE"],
+        tenant=its["AZURE_TENANT_ID"],
+        client=its["AZURE_CLIENT_ID"],
+        secret=its["AZURE_CLIENT_SECRET"],
+        location=its["AZURE_LOCATION"],
+        compute="signalbox-cpu",
+        vm_size="Standard_DS2_v2",
+        aks="signalbox-aks",
+        image="mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu20.04:latest",
+        timeout=10.0,
+        attempts=2,
+        storage="",
+        state=tmp_path / "azure",
+    )
