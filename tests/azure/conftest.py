@@ -1,11 +1,14 @@
 """One double a test process; every test that uses it finds it as new, and is checked when it ends."""
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from shared.backends.azure.scope import Scope
+from shared.backends.azure.workspace import Azure
 from tests.azure.stand_in import StandIn
 
 
@@ -59,3 +62,23 @@ def scope(double: StandIn, tmp_path: Path) -> Scope:
         storage="",
         state=tmp_path / "azure",
     )
+
+
+@pytest.fixture
+def azure(scope: Scope) -> Azure:
+    """Our way to the double's workspace, new for each test."""
+    return Azure(scope)
+
+
+@pytest.fixture
+def workspace(azure: Azure) -> Any:
+    """The SDK's Workspace of the double."""
+    return azure.workspace()
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])

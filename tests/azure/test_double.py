@@ -86,13 +86,19 @@ def test_another_workspace_is_not_found_in_the_words_of_azure(double: StandIn) -
     tenant = double.environment["AZURE_TENANT_ID"]
     where = f"https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token"
     token = json.loads(asked(double, "POST", where, form.format(**double.environment).encode()))["access_token"]
-    path = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/other"
+    group = "/subscriptions/{AZURE_SUBSCRIPTION_ID}/resourceGroups/{AZURE_RESOURCE_GROUP}"
+    path = f"{group}/providers/Microsoft.MachineLearningServices/workspaces/other"
 
     with pytest.raises(urllib.error.HTTPError) as raised:
-        asked(double, "GET", f"https://management.azure.com{path}", Authorization=f"Bearer {token}")
+        asked(
+            double,
+            "GET",
+            f"https://management.azure.com{path.format(**double.environment)}",
+            Authorization=f"Bearer {token}",
+        )
 
     assert raised.value.code == 404
-    assert "workspaces/other' under resource group 'g' was not found" in raised.value.read().decode()
+    assert "workspaces/other' under resource group 'signalbox' was not found" in raised.value.read().decode()
 
 
 def test_an_answer_that_does_not_fit_the_model_of_the_sdk_is_noticed() -> None:

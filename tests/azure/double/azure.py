@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.azure.double.events import Events
 from tests.azure.double.faults import Faults
-from tests.azure.double.wire import Answer, Request, Route
+from tests.azure.double.wire import Answer, Request, Route, error
 
 
 @dataclass(frozen=True)
@@ -130,11 +130,17 @@ class Azure:
             self.events.raised.clear()
             self._begin()
 
-    def is_here(self, subscription: str, group: str, workspace: str) -> bool:
-        """Say whether this is the workspace there is; ARM compares names without case."""
-        asked = (subscription.lower(), group.lower(), workspace.lower())
-        ours = (self.settings.subscription, self.settings.resource_group, self.settings.workspace)
-        return asked == tuple(each.lower() for each in ours) and self.resources.workspace is not None
+    def absent(self, subscription: str, group: str, workspace: str) -> Answer | None:
+        """Return what ARM says when this is not the workspace there is; it compares names without case."""
+        its = self.settings
+        if subscription.lower() != its.subscription.lower():
+            return error(404, "SubscriptionNotFound", f"The subscription '{subscription}' could not be found.")
+        if group.lower() != its.resource_group.lower():
+            return error(404, "ResourceGroupNotFound", f"Resource group '{group}' could not be found.")
+        if workspace.lower() != its.workspace.lower() or self.resources.workspace is None:
+            where = f"Microsoft.MachineLearningServices/workspaces/{workspace}' under resource group '{group}'"
+            return error(404, "ResourceNotFound", f"The Resource '{where} was not found.")
+        return None
 
     def knows(self, request: Request) -> bool:
         """Say whether a request carries a token of ours, or a signature that lets its bearer at a blob."""

@@ -133,9 +133,9 @@ def answer(azure: "Azure", request: Request, found: Route, parts: dict[str, str]
         return error(
             401, "AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing or invalid."
         )
-    named = [parts.pop(name, None) for name in ("ws_subscription", "ws_group", "ws_name")]
-    if named[0] is not None and not azure.is_here(*(str(each) for each in named)):
-        where = f"Microsoft.MachineLearningServices/workspaces/{named[2]}' under resource group '{named[1]}'"
-        return error(404, "ResourceNotFound", f"The Resource '{where} was not found.")
+    if "ws_name" in parts and (
+        absent := azure.absent(*(parts.pop(f"ws_{each}") for each in ("subscription", "group", "name")))
+    ):
+        return absent
     with azure.lock:
         return found.handler(azure, request, **parts)
