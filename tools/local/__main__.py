@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tools.local.keys import make_function_key, make_secret
-from tools.local.settings import STORAGES, Plan, chosen_storage
+from tools.local.settings import BACKENDS, STORAGES, Plan, chosen_storage
 from tools.local.supervisor import run
 
 
@@ -27,6 +27,7 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument(
         "--storage", choices=STORAGES, help="files, our own Azurite, or the account STORAGE_CONNECTION names"
     )
+    up.add_argument("--backend", choices=BACKENDS, default="local", help="where jobs, models and services are")
     up.add_argument("--json", action="store_true", help="tell the addresses as JSON")
     secret = commands.add_parser("secret", help="print a secret of keys.json, made at first use")
     secret.add_argument("--state", type=Path, default=Path(".signalbox"), help="the state folder")
@@ -57,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             time_scale=given.time_scale,
             duplicates=given.duplicates,
             json=given.json,
+            backend=given.backend,
             storage=chosen_storage(given.state, given.storage),
         )
     )

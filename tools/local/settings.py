@@ -8,6 +8,7 @@ from pathlib import Path
 from tools.local.keys import Keys
 
 STORAGES = ("local", "azurite", "blobs")
+BACKENDS = ("local", "azure")
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Plan:
     time_scale: float = 1.0
     duplicates: int = 0
     json: bool = False
+    backend: str = "local"
+    """local, or azure: then the environment names the workspace, and how it is reached."""
     storage: str = "local"
     """local: files and SQLite; azurite: one that is part of the stack; blobs: the account that the settings name."""
 
@@ -35,7 +38,7 @@ def app_settings(plan: Plan, keys: Keys, host_url: str, grid_url: str, azurite: 
     """The environment of the function app: ours, and the settings it reads; `azurite` is its connection string."""
     environment = {
         **os.environ,
-        "BACKEND": "local",
+        "BACKEND": plan.backend,
         "STATE_DIR": str(plan.state),
         "STORAGE": "local" if plan.storage == "local" else "blobs",
         "PROJECTS": str(plan.projects),

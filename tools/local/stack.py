@@ -42,6 +42,7 @@ class Stack:
         duplicates: int = 0,
         environment: Mapping[str, str] | None = None,
         storage: str | None = None,
+        backend: str = "local",
     ) -> None:
         self.state = Path(state).resolve()
         ports = ["--host-port", str(host_port), "--grid-port", str(grid_port)]
@@ -50,6 +51,7 @@ class Stack:
         flags += [] if patrol else ["--no-patrol"]
         flags += ["--time-scale", str(time_scale), "--duplicates", str(duplicates)]
         flags += ["--storage", storage] if storage else []
+        flags += ["--backend", backend]
         self._command = [sys.executable, "-m", "tools.local", "up", "--json", *places, *ports, *flags]
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None

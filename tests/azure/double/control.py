@@ -51,6 +51,14 @@ def events(azure: Azure, request: Request) -> Answer:
     return Answer(body=azure.events.raised)
 
 
+@route("POST", "/topic", host=CONTROL)
+def publish_to(azure: Azure, request: Request) -> Answer:
+    """Publish events to a topic, {"endpoint", "key"}, from now on: it may have started after this double."""
+    told = request.json()
+    azure.events.publish_to(told["endpoint"], told["key"])
+    return Answer(204)
+
+
 @route("POST", "/reset", host=CONTROL)
 def reset(azure: Azure, request: Request) -> Answer:
     """Forget everything, as if the double had just started."""

@@ -20,6 +20,10 @@ class Events:
         self._topic, self._key = topic, key
         self.raised: list[dict[str, Any]] = []
 
+    def publish_to(self, topic: str, key: str) -> None:
+        """Publish to this topic from now on."""
+        self._topic, self._key = topic, key
+
     def raise_(self, kind: str, subject: str, data: dict[str, Any], source: str = "") -> None:
         """Raise one; `source` is the resource it is about, which a custom topic does not keep."""
         event = {
