@@ -44,7 +44,7 @@ class Topic:
 
         named = sha256(canonical([kind, subject, dict(data)]))[7:39]
         event = EventGridEvent(subject, kind, dict(data), "1.0", id=named)
-        bounds = {"retry_total": 0, "connection_timeout": CONNECT, "read_timeout": self._scope.timeout}
+        bounds: dict[str, Any] = {"retry_total": 0, "connection_timeout": CONNECT, "read_timeout": self._scope.timeout}
         with EventGridPublisherClient(self._endpoint, self._signed()) as client:
             for left in reversed(range(self._scope.attempts)):
                 problem = _sent(lambda: client.send(event, **bounds))
