@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from shared.backends import requirements as requirements_file
 from shared.backends.local import trees
 from shared.backends.local.durable import locked, sync_tree, write_durably
 from shared.backends.local.processes import ROOT, own_environment
@@ -25,7 +26,6 @@ from shared.errors import StepFailed
 OURS = ROOT / "shared" / "jobs" / "requirements.in"
 IN_IMAGE = "/opt/dependencies"
 BUILD_SECONDS = 1800
-SPECIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[^\]]*\])?\s*(\(?\s*[<>=!~][^@]*)?(;.*)?")
 NOTES_OF_UV = re.compile(r"^\s*(#|--hash)|^Resolved |^warning:|No solution found when resolving dependencies")
 FRAME = " \u00d7\u2570\u2500\u25b6\u2502"
 """What uv draws around its words."""
@@ -63,7 +63,7 @@ def ensure(state: Path, code: Path, requirements: str, log: Log, ours: Path = OU
 
     `StepFailed` when the file is missing or asks for more than packages, or when no set of versions fits.
     """
-    wanted, needed = _project_requirements(code, requirements), ours.read_text("utf-8")
+    wanted, needed = requirements_file.read(code, requirements), ours.read_text("utf-8")
     key = hashlib.sha256(f"{LAYOUT}\0{wanted}\0{needed}\0{platform.python_version()}".encode()).hexdigest()[:32]
     folder = state / "envs" / key
     if not (folder / "built.json").is_file():
@@ -85,39 +85,6 @@ def bare_python(state: Path) -> Path:
     return folder / "bin" / "python"
 
 
-def _project_requirements(code: Path, requirements: str) -> str:
-    if not requirements:
-        return ""
-    if not all(part not in ("", ".", "..") for part in requirements.split("/")):
-        raise StepFailed(f"requirements = {requirements!r} is not a path within the project", "name a file of it")
-    try:
-        text = (code / requirements).read_text("utf-8-sig")
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        advice = f"commit {requirements}, or name the file you have in signalbox.toml"
-        raise StepFailed(f"there is no file {requirements} at this commit", advice) from None
-    except UnicodeDecodeError:
-        raise StepFailed(f"{requirements} is not UTF-8 text", "save it as UTF-8 and push again") from None
-    for number, line in _lines(text):
-        if not SPECIFIER.fullmatch(line) or re.search(r"\s-", line):
-            reason = f"{requirements}, line {number}: {line!r} is not a package with its versions"
-            raise StepFailed(reason, "list packages only, like pandas>=2: no options, files, addresses or indexes")
-    return text
-
-
-def _lines(text: str) -> list[tuple[int, str]]:
-    """Return the lines that mean something with their numbers, continued ones joined, hashes left out."""
-    joined = re.sub(r"\\\r?\n", " \0", text)
-    found, number = [], 0
-    for whole in joined.split("\n"):
-        number += 1
-        line = re.sub(r"(^|\s)#.*", "", whole.replace("\0", ""))
-        line = re.sub(r"\s--hash=[a-z0-9]+:[0-9a-f]+", "", line).strip()
-        if line:
-            found.append((number, line))
-        number += whole.count("\0")
-    return found
-
-
 def _build(folder: Path, texts: Sequence[str], log: Log) -> None:
     """Make the environment beside its place, then move it there: a half-built one is never used."""
     building = folder.with_suffix(".building")
@@ -135,7 +102,7 @@ def _build(folder: Path, texts: Sequence[str], log: Log) -> None:
         _uv([*compiling, "--python", str(python), "--output-file", "lock.txt", *sources], building)
     except StepFailed as failure:
         # The resolver calls both "you": a person knows only what they wrote themselves.
-        needed = ", ".join(line for _, line in _lines(texts[1]))
+        needed = ", ".join(line for _, line in requirements_file.lines(texts[1]))
         raise StepFailed(failure.reason, f"{failure.advice}; what runs them needs {needed} beside them") from None
     lock = (building / "lock.txt").read_bytes()
     log(f"{len(re.findall(rb'^[A-Za-z0-9]', lock, re.M))} packages")
