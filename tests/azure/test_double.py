@@ -1,11 +1,13 @@
 """The double itself: what it keeps, how it fails when asked to, and that it notices what it must."""
 
+import io
 import json
 import ssl
 import urllib.error
 import urllib.request
 
 import pytest
+from azure.storage.blob import BlobClient
 
 from tests.azure import shapes
 from tests.azure.stand_in import StandIn
@@ -25,17 +27,27 @@ BLOB = "https://signalboxmlstore.blob.core.windows.net/c/a/b.txt?sig=x"
 
 
 def test_a_blob_uploaded_by_the_sdk_is_kept_whole(double: StandIn) -> None:
-    import io
-
     from azureml._file_utils.upload import upload_blob_from_stream
 
-    content = bytes(range(256)) * 300_000  # more than one block
+    content = bytes(range(256)) * 4
 
     upload_blob_from_stream(io.BytesIO(content), BLOB)
 
     assert asked(double, "GET", BLOB) == content
     assert asked(double, "GET", BLOB, Range="bytes=250-259") == content[250:260]
-    assert {each["query"].get("comp", "") for each in double.requests("PUT /{container}/{blob:path}")} > {"block"}
+
+
+def test_a_blob_uploaded_in_blocks_is_kept_whole(double: StandIn) -> None:
+    content = bytes(range(256)) * 40
+    client = BlobClient.from_blob_url(BLOB, max_single_put_size=1024, max_block_size=1024)
+
+    client.upload_blob(content)
+
+    assert client.download_blob().readall() == content
+    assert {each["query"].get("comp", "") for each in double.requests("PUT /{container}/{blob:path}")} == {
+        "block",
+        "blocklist",
+    }
 
 
 def test_a_blob_without_a_signature_is_refused(double: StandIn) -> None:

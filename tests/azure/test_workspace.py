@@ -138,3 +138,11 @@ def test_what_the_sdk_prints_reaches_nobody_and_ours_does(azure: Azure, capsys: 
 
     assert capsys.readouterr().out == "ours\n"
     assert "azure" not in type(sys.stdout).__module__
+
+
+def test_a_scope_that_is_printed_shows_no_secret(scope: Scope) -> None:
+    shown = repr(msgspec.structs.replace(scope, storage="AccountKey=key"))
+
+    assert scope.workspace in shown
+    assert scope.secret not in shown
+    assert "AccountKey" not in shown

@@ -33,6 +33,10 @@ class Scope(Struct, frozen=True):
     state: Path
     """A writable folder for what the SDK writes and what is sent."""
 
+    def __repr__(self) -> str:
+        """Say where, and never with which secret: what is shown may be logged."""
+        return f"Scope({self.path}, as {self.client or 'managed identity'})"
+
     @property
     def group_path(self) -> str:
         """Return the ARM path of the resource group."""
