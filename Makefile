@@ -1,7 +1,7 @@
 # Every target prepares what it needs: `make demo` and `make test` work on a fresh machine with python3, git and make.
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help setup demo prove crash storm unit test nightly conformance check up bench lock clean
+.PHONY: help setup demo prove crash storm unit test nightly conformance package check up bench lock clean
 
 # Children start in 3 s with compiled bytecode and in 14 s without.
 unexport PYTHONDONTWRITEBYTECODE
@@ -48,6 +48,9 @@ conformance: .venv/ready ## Microsoft's own worker (it needs a Python 3.13) and 
 	@$(PY) -m tests.conformance
 	@$(PY) -m tests.conformance.sweep
 
+package: .venv/ready ## the zip that is deployed, loaded and called by Microsoft's worker (it needs a Python 3.13); PACK=1 only builds it
+	@$(PY) -m tools.package $(if $(PACK),--only-pack)
+
 nightly: .venv/ready ## the long simulation: CALLS=10000000 port calls, and SHARE=1/1 of all pairs of faults
 	$(PY) -m tests.simulation nightly $(if $(CALLS),--calls $(CALLS)) $(if $(SHARE),--share $(SHARE))
 
@@ -71,8 +74,8 @@ lock: .venv/ready ## the four hashed locks, anew from what they serve
 	$(UV) pip compile -q --universal --generate-hashes --no-header tools/check.in -o tools/check.txt
 	$(UV) pip compile -q --universal --generate-hashes --no-header --python-version 3.13 -c requirements.txt tests/conformance/requirements.in -o tests/conformance/requirements.txt
 
-clean: ## the state of stacks on this machine (.signalbox, .demo, .prove) and every cache; .venv stays
-	rm -rf .signalbox .demo .prove .reports .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+clean: ## the state of stacks on this machine (.signalbox, .demo, .prove), the package and every cache; .venv stays
+	rm -rf .signalbox .demo .prove .package .reports .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
 # uv installs everything and is itself in the lock, so pip fetches exactly that one, by its hashes.

@@ -13,6 +13,7 @@ HOUSE = Path(__file__).resolve().parent.parent
 
 ROOT = {
     ".ci": "the one script that says whether a change holds",
+    ".funcignore": "what a deployment leaves out; the Functions tools read it from the root",
     ".github": "runs that script in the outside world",
     ".gitignore": "keeps state, secrets and caches out of the repository",
     "CONTRIBUTING.md": "how to change something, where GitHub looks for it",

@@ -23,12 +23,17 @@ class NoPython313(Exception):
 
 def workers_python() -> Path:
     """The interpreter of the worker's venv, made anew when its lock has changed; raises NoPython313."""
-    python, stamp = PLACE / "bin/python", PLACE / "lock.sha256"
-    wanted = hashlib.sha256(LOCK.read_bytes()).hexdigest()
-    with held(PLACE.with_suffix(".lock"), wait=True):
+    return python_of(LOCK, PLACE)
+
+
+def python_of(lock: Path, place: Path) -> Path:
+    """The Python 3.13 of a venv that holds what a lock names, made anew when that has changed; raises NoPython313."""
+    python, stamp = place / "bin/python", place / "lock.sha256"
+    wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
+    with held(place.with_suffix(".lock"), wait=True):
         if not stamp.exists() or stamp.read_text() != wanted or not is_313(str(python)):
-            _run(UV, "venv", "--quiet", "--clear", "--python", found(), PLACE)
-            _run(UV, "pip", "sync", "--quiet", "--python", python, "--require-hashes", "--compile-bytecode", LOCK)
+            _run(UV, "venv", "--quiet", "--clear", "--python", found(), place)
+            _run(UV, "pip", "sync", "--quiet", "--python", python, "--require-hashes", "--compile-bytecode", lock)
             stamp.write_text(wanted)
     return python
 
