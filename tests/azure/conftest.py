@@ -1,6 +1,7 @@
 """One double a test process; every test that uses it finds it as new, and is checked when it ends."""
 
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from tests.azure.stand_in import StandIn
 @pytest.fixture(scope="session")
 def running_double(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
     """A double in a process of its own, for all tests of this process."""
-    one = StandIn(tmp_path_factory.mktemp("double"))
+    one = StandIn(tmp_path_factory.mktemp("double"), "--interpreter", sys.executable)
     yield one
     one.stop()
 

@@ -30,6 +30,10 @@ class Settings:
     identity_header: str = "not-a-secret-of-anybody-either"
     topic: str = ""
     topic_key: str = ""
+    interpreter: str = ""
+    """A Python that stands for every environment; empty: each is really built."""
+    envs: str = ""
+    """A folder of environments that were built before; empty: they are kept in the double's own."""
 
     @property
     def group_path(self) -> str:
