@@ -112,7 +112,7 @@ def answer(path: Path) -> dict[str, Any] | None:
 
 
 def log_metrics(run: Any, result: Told) -> None:
-    """Log the numbers of a result, and its lists of numbers, for people who look at the run; nothing decides by them."""
+    """Log the numbers of a result and its lists of numbers, for people who look at the run; nothing decides by them."""
     from azureml.exceptions import AzureMLException
     from msrest.exceptions import ClientException
     from requests.exceptions import RequestException

@@ -28,9 +28,7 @@ def main() -> None:
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    settings = Settings(
-        topic=told.topic, topic_key=told.topic_key, interpreter=told.interpreter, envs=told.envs
-    )
+    settings = Settings(topic=told.topic, topic_key=told.topic_key, interpreter=told.interpreter, envs=told.envs)
     double = Double(settings, told.state.absolute(), told.port, told.control_port)
     double.serve()
     ready = {

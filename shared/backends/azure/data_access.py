@@ -32,6 +32,11 @@ def _signed(storage: str, container: str, since: datetime, until: datetime) -> s
     account = BlobServiceClient.from_connection_string(storage)
     key = account.credential.account_key
     signature = generate_container_sas(
-        str(account.account_name), container, key, ContainerSasPermissions(read=True), expiry=until, start=since
+        str(account.account_name),
+        container,
+        account_key=key,
+        permission=ContainerSasPermissions(read=True),
+        start=since,
+        expiry=until,
     )
     return f"{account.url.rstrip('/')}/{container}?{signature}"

@@ -36,9 +36,7 @@ class Environments(Protocol):
 class AzureJobs:
     """`Jobs` in one workspace."""
 
-    def __init__(
-        self, azure: Azure, artifacts: Artifacts, environments: Environments, scripts: Path = SCRIPTS
-    ) -> None:
+    def __init__(self, azure: Azure, artifacts: Artifacts, environments: Environments, scripts: Path = SCRIPTS) -> None:
         self._azure, self._artifacts, self._environments = azure, artifacts, environments
         self._scripts, self._state = scripts.absolute(), azure.scope.state / "runs"
 

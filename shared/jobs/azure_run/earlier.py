@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from azure_run.blobs import below
 from signalbox_job.outcome import JobFailed
+
+from azure_run.blobs import below
 
 OUTPUTS = "outputs/"
 

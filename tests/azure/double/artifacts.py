@@ -96,7 +96,9 @@ def make(azure: Azure, request: Request, origin: str, container: str) -> Answer:
 
 
 @route(
-    "GET", "/artifact/v2.0{ws}/artifacts/contentinfo/{origin}/{container}/{path:path}", shape="ArtifactContentInformationDto"
+    "GET",
+    "/artifact/v2.0{ws}/artifacts/contentinfo/{origin}/{container}/{path:path}",
+    shape="ArtifactContentInformationDto",
 )
 def place(azure: Azure, request: Request, origin: str, container: str, path: str) -> Answer:
     """Say where the bytes of an artifact are."""

@@ -23,7 +23,9 @@ class Experiments:
 
     def find(self, name: str = "", identity: str = "") -> dict[str, Any] | None:
         """Return the experiment of this name or id."""
-        return next((one for one in self._made.values() if name == one["name"] or identity == one["experimentId"]), None)
+        return next(
+            (one for one in self._made.values() if name == one["name"] or identity == one["experimentId"]), None
+        )
 
     def all(self) -> list[dict[str, Any]]:
         """Return every experiment."""

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.azure.double.azure import Azure, area
-from tests.azure.double.machines import Machines, Work
 from tests.azure.double.faults import QUOTA
 from tests.azure.double.login import token
+from tests.azure.double.machines import Machines, Work
 from tests.azure.double.wire import Answer, Request, error, route
 
 ENDED = ("Completed", "Failed", "Canceled")

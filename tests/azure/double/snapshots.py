@@ -1,6 +1,6 @@
 """Snapshots of source directories: files are uploaded once, and a later snapshot names those it shares with an earlier.
 
-Assumed: the latest snapshot of the workspace is the one that was posted last, and one whose parent is unknown is refused.
+Assumed: the latest of the workspace is the one that was posted last, and one whose parent is unknown is refused.
 """
 
 import json

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+BASE = str(getattr(sys, "_base_executable", sys.executable))
 CONDAS_OWN = ("python", "pip", "setuptools", "wheel")
 Say = Callable[[str], None]
 
@@ -31,7 +32,7 @@ def packages(environment: dict[str, Any]) -> list[str]:
         if isinstance(each, dict):
             found += each.get("pip", [])
         else:
-            name, version = (re.split(r"=+", each, maxsplit=1) + [""])[:2]
+            name, version = [*re.split(r"=+", each, maxsplit=1), ""][:2]
             exact = version if not version or version[0] in "<>" or version.endswith("*") else f"{version}.*"
             found += [] if name.strip() in CONDAS_OWN else [f"{name}=={exact}" if exact else name]
     return sorted(found)
@@ -57,14 +58,12 @@ def _build(venv: Path, wanted: list[str], say: Say) -> None:
 
     shutil.rmtree(venv, ignore_errors=True)
     for command in (
-        ["venv", "--quiet", "--no-project", "--python", str(getattr(sys, "_base_executable", sys.executable)), str(venv)],
+        ["venv", "--quiet", "--no-project", "--python", BASE, str(venv)],
         ["pip", "install", "--quiet", "--python", str(venv / "bin" / "python"), "--compile-bytecode", *wanted],
     ):
         say(f"uv {' '.join(command[:2])}")
         surroundings = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
-        ended = subprocess.run(
-            [find_uv_bin(), *command], env=surroundings, capture_output=True, text=True, check=False
-        )
+        ended = subprocess.run([find_uv_bin(), *command], env=surroundings, capture_output=True, text=True, check=False)
         say(ended.stderr)
         if ended.returncode:
             raise BuildFailed(ended.stderr.strip())
