@@ -31,8 +31,9 @@ T = TypeVar("T")
 ASSIGNED = (
     "requests.adapters.HTTPAdapter.send",
     "azureml._common.async_utils.worker_pool.WorkerPool.submit",
+    "azureml._execution._commands.Pool",
 )
-"""The first bounds every request of a guarded call; the second lets the SDK's threads belong to the call that asked."""
+"""The first bounds every request of a guarded call; the others let the SDK's threads belong to the call that asked."""
 
 SURROUNDINGS = {
     # Without it the SDK first asks for the list of clouds, for as long as 30 s.
@@ -184,6 +185,23 @@ def _belonging(submit: Callable[..., Any]) -> Callable[..., Any]:
     return belonging
 
 
+class _Beside:
+    """The thread in which a submit uploads its snapshot: bounded like the submit, and gone when that failed."""
+
+    def __init__(self, threads: int) -> None:
+        self.get: Callable[[], Any]
+
+    def apply_async(self, call: Callable[..., Any], arguments: tuple[Any, ...]) -> "_Beside":
+        """Begin with a call; `get` waits for it."""
+        one = ThreadPoolExecutor(1, thread_name_prefix="azure-snapshot")
+        self.get = one.submit(copy_context().run, call, *arguments).result
+        one.shutdown(wait=False)
+        return self
+
+    def close(self) -> None:
+        """Do nothing: it takes one call only."""
+
+
 _once = threading.Lock()
 _prepared: list[Scope] = []
 
@@ -199,9 +217,11 @@ def prepare(scope: Scope) -> None:
         import azureml.core  # noqa: F401 - first: its parts import each other in a circle that begins here
         import requests.adapters
         from azureml._common.async_utils.worker_pool import WorkerPool
+        from azureml._execution import _commands
 
         requests.adapters.HTTPAdapter.send = _bounded(requests.adapters.HTTPAdapter.send)  # type: ignore[method-assign]
         WorkerPool.submit = _belonging(WorkerPool.submit)
+        _commands.Pool = _Beside
         for loud in LOUD:
             logging.getLogger(loud).setLevel(logging.CRITICAL)
         _prepared.append(scope)

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from shared.backends.azure import pipelines
 from shared.errors import NotFound
 from shared.ports import JobReport, JobStatus
 
@@ -35,6 +36,20 @@ def report(run: Any, state: Path) -> JobReport:
         advice = str(told.get("advice") or _whole_log(run))
         return JobReport("failed", _seconds(told), str(told.get("reason") or "the job failed"), advice)
     return _ended_by_the_service(run, status, names, state)
+
+
+def report_of_pipeline(run: Any, state: Path) -> JobReport:
+    """Say how the run of a published pipeline stands, which leaves a model and no result of ours."""
+    status = ENDS.get(run.status, "running")
+    if status == "running":
+        return JobReport("running")
+    if status != "completed":
+        return _ended_by_the_service(run, status, run.get_file_names(), state)
+    told = pipelines.result(run, state)
+    if told is None:
+        advice = "let the pipeline write its model to ./outputs/model of one of its steps"
+        return JobReport("failed", reason=f"the pipeline's run {run.id} left no outputs/model", advice=advice)
+    return JobReport("completed", result=msgspec.json.encode(told).decode())
 
 
 def log_of(run: Any, state: Path) -> str:

@@ -3,34 +3,27 @@
 Only one submit at a time: the SDK keeps the last snapshot of a workspace in one file.
 """
 
+import re
 import threading
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from shared.backends.azure import data_access, run_reports
+from shared.backends.azure import compute, data_access, pipelines, run_reports
+from shared.backends.azure.environments import Environments, recipe
 from shared.backends.azure.submitting import SCRIPT, Parts, parts, source_folder
 from shared.backends.azure.workspace import Azure
 from shared.backends.local.processes import ROOT
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict, NotFound, Unavailable
 from shared.ports import Artifacts, JobReport, JobSpec
 
 SCRIPTS = ROOT / "shared" / "jobs"
+OURS = ("requirements.in", "azure.in")
+"""What our scripts need, beside the project's requirements."""
 SPARE_SECONDS = 3600
 """For the compute and the environment, where a project gives no other bound for the whole run."""
 
+TRAINS = re.compile(r"-train-\d+$")
 _submitting = threading.Lock()
-
-
-class Environments(Protocol):
-    """What a run runs in and on, made at its first use."""
-
-    def environment(self, workspace: Any, spec: JobSpec, code: Path) -> Any:
-        """Return the SDK's Environment for a job whose code is in a folder."""
-        ...
-
-    def compute(self, workspace: Any, name: str) -> str:
-        """Return the compute target of a name, empty for the operator's, that is there."""
-        ...
 
 
 class AzureJobs:
@@ -39,6 +32,7 @@ class AzureJobs:
     def __init__(self, azure: Azure, artifacts: Artifacts, environments: Environments, scripts: Path = SCRIPTS) -> None:
         self._azure, self._artifacts, self._environments = azure, artifacts, environments
         self._scripts, self._state = scripts.absolute(), azure.scope.state / "runs"
+        self._ours = [(self._scripts / name).read_text("utf-8") for name in OURS]
 
     async def find(self, name: str) -> JobReport | None:
         """Look a job up by its name."""
@@ -59,29 +53,40 @@ class AzureJobs:
 
     def _find(self, workspace: Any, name: str) -> JobReport | None:
         run = self._run(name)
-        return None if run is None else run_reports.report(run, self._state)
+        if run is not None:
+            return run_reports.report(run, self._state)
+        run = self._pipeline_run(workspace, name)
+        return None if run is None else run_reports.report_of_pipeline(run, self._state)
 
     def _submit(self, workspace: Any, spec: JobSpec, given: Parts) -> None:
         # What was lost on its way here may be there; and what a second answer would be, Azure does not say.
         if self._run(spec.name) is not None:
             return
+        if spec.target.pipeline:
+            return pipelines.submit(self._azure, spec)
         with _submitting, source_folder(self._state, self._scripts, spec, given) as folder:
-            config = self._config(workspace, spec, folder)
+            config = self._config(spec, folder)
             try:
                 self._azure.ask(f"a run {spec.name}", _send, workspace, spec, config)
             except Conflict:
                 if self._run(spec.name) is None:
                     raise
+            except NotFound as error:
+                # The compute target was there a moment ago; looked for again, it is made, or told to be missing.
+                raise Unavailable(f"{error}; it is tried again") from error
 
-    def _config(self, workspace: Any, spec: JobSpec, folder: Path) -> Any:
+    def _config(self, spec: JobSpec, folder: Path) -> Any:
         from azureml.core import ScriptRunConfig
 
-        seconds = int(spec.target.hours * 3600) or spec.seconds + SPARE_SECONDS
+        told = spec.target
+        image = told.image or self._azure.scope.image
+        wanted = recipe(spec.project, folder / "code", spec.requirements, told.conda, image, self._ours)
+        seconds = int(told.hours * 3600) or spec.seconds + SPARE_SECONDS
         config = ScriptRunConfig(
             source_directory=str(folder),
             script=SCRIPT,
-            compute_target=self._environments.compute(workspace, spec.target.compute),
-            environment=self._environments.environment(workspace, spec, folder / "code"),
+            compute_target=compute.ensure(self._azure, told.compute),
+            environment=self._environments.ensure(wanted),
             max_run_duration_seconds=seconds,
         )
         access = data_access.surroundings(self._azure.scope.storage, spec, seconds)
@@ -89,18 +94,22 @@ class AzureJobs:
         return config
 
     def _cancel(self, workspace: Any, name: str) -> None:
-        run = self._run(name)
+        run = self._run(name) or self._pipeline_run(workspace, name)
         if run is not None and run.status not in run_reports.ENDS:
             run.cancel()
 
     def _log(self, workspace: Any, name: str) -> str:
-        run = self._run(name)
+        run = self._run(name) or self._pipeline_run(workspace, name)
         if run is None:
             raise NotFound(f"there is no job {name}")
         return run_reports.log_of(run, self._state)
 
     def _run(self, name: str) -> Any | None:
         return run_reports.found(lambda: self._azure.now(f"the run {name}", _got, name))
+
+    def _pipeline_run(self, workspace: Any, name: str) -> Any | None:
+        """Return the run of a published pipeline that did a job: only training is done by one."""
+        return next(pipelines.runs(workspace, name), None) if TRAINS.search(name) else None
 
 
 def _got(workspace: Any, name: str) -> Any:

@@ -121,6 +121,8 @@ def get(azure: Azure, request: Request, container: str, blob: str) -> Answer:
     if not at.is_file():
         return _absent()
     content = at.read_bytes()
+    if request.headers.get("if-match", "*") not in ("*", _headers(at, content)["etag"]):
+        return Answer(412, b"", {"x-ms-error-code": "ConditionNotMet"})
     asked = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("x-ms-range") or request.headers.get("range", ""))
     if not asked:
         return Answer(200, content, _headers(at, content))

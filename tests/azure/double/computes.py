@@ -85,6 +85,11 @@ CLUSTER = {
     "remoteLoginPortPublicAccess": "Enabled",
     "errors": None,
 }
+GPU = {
+    "vmSize": "Standard_NC6",
+    "vmPriority": "Dedicated",
+    "scaleSettings": {"minNodeCount": 0, "maxNodeCount": 1, "nodeIdleTimeBeforeScaleDown": "PT900S"},
+}
 
 
 def _absent(azure: Azure, name: str) -> Answer:
@@ -132,6 +137,13 @@ def show(azure: Azure, request: Request, name: str) -> Answer:
 def list_all(azure: Azure, request: Request) -> Answer:
     """List all."""
     return Answer(body={"value": list(azure.computes.known.values())})
+
+
+@route("PUT", "/computes/{name}", host=CONTROL)
+def attach(azure: Azure, request: Request, name: str) -> Answer:
+    """Let one be there that nobody of ours made."""
+    azure.computes.put(name, {"computeType": "AmlCompute", "properties": CLUSTER | GPU})
+    return Answer(204)
 
 
 @route("DELETE", "/computes/{name}", host=CONTROL)

@@ -44,6 +44,8 @@ class Work:
     snapshot: str
     definition: dict[str, Any]
     fault: dict[str, Any]
+    parent: str = ""
+    """The run of the pipeline whose step this is: it ends as this one does."""
     cancelled: threading.Event = field(default_factory=threading.Event)
     child: subprocess.Popen[bytes] | None = None
     folder: Path | None = None
@@ -78,9 +80,10 @@ class Machines:
         threading.Thread(target=self._run, args=(work,), daemon=True).start()
 
     def cancel(self, run: str) -> None:
-        """End a run."""
-        if run in self._at_work:
-            self._at_work[run].end()
+        """End a run, with its steps."""
+        for work in self._at_work.values():
+            if run in (work.run, work.parent):
+                work.end()
 
     def close(self) -> None:
         """End every run, and let none of them leave anything."""
@@ -89,6 +92,10 @@ class Machines:
             work.end()
         # A request that hangs and a run that is late end with the faults.
         self._azure.faults.released.set()
+
+    def files(self, run: str) -> dict[str, str]:
+        """Return what was submitted for a run, as text by path."""
+        return self._azure.snapshots.texts(self._at_work[run].snapshot)
 
     def show_log(self, run: str) -> None:
         """Let the log of a run that is at work be as long as it is now."""
@@ -110,7 +117,8 @@ class Machines:
         if work.cancelled.is_set():
             end = Ended("Canceled")
         self._upload(work)
-        self._azure.runs.set(work.run, end.status, end.words, end.code)
+        for run in filter(None, (work.run, work.parent)):
+            self._azure.runs.set(run, end.status, end.words, end.code)
 
     def _work(self, work: Work) -> None:
         self._set(work, "Preparing")

@@ -13,6 +13,7 @@ from tests.azure.double.azure import Azure, area
 from tests.azure.double.faults import QUOTA
 from tests.azure.double.login import token
 from tests.azure.double.machines import Machines, Work
+from tests.azure.double.proxy import CONTROL
 from tests.azure.double.wire import Answer, Request, error, route
 
 ENDED = ("Completed", "Failed", "Canceled")
@@ -35,13 +36,16 @@ class Runs:
         self._kept: dict[str, dict[str, Any]] = {}
         self.machines = Machines(azure)
 
-    def make(self, experiment: str, run: str, definition: dict[str, Any], kind: str = SCRIPT_RUN) -> dict[str, Any]:
-        """Make a run that has not begun."""
+    def make(
+        self, experiment: str, run: str, definition: dict[str, Any], kind: str = SCRIPT_RUN, parent: str = ""
+    ) -> dict[str, Any]:
+        """Make a run that has not begun; `parent` is the run of the pipeline whose step it is."""
         its = self._azure.settings
         where = f"https://{its.location}.experiments.azureml.net/execution/v1.0{its.ws}"
         self._kept[run] = {
             "runNumber": len(self._kept) + 1,
-            "rootRunId": run,
+            "rootRunId": parent or run,
+            "parentRunId": parent or None,
             "experimentId": self._azure.experiments.make(experiment)["experimentId"],
             "createdUtc": now(),
             "runId": run,
@@ -64,7 +68,11 @@ class Runs:
 
     def under(self, experiment: str) -> list[dict[str, Any]]:
         """Return the runs of an experiment, by its id."""
-        return [run for run in self._kept.values() if run["experimentId"] == experiment]
+        return [run for run in self._kept.values() if run["experimentId"] == experiment and not run["parentRunId"]]
+
+    def below(self, parent: str) -> list[dict[str, Any]]:
+        """Return the steps of a pipeline's run."""
+        return [run for run in self._kept.values() if run["parentRunId"] == parent]
 
     def set(self, run: str, status: str, words: str = "", code: str = "UserError") -> bool:
         """Let a run take a status and tell the world of it; False when it has ended, or is not there any more."""
@@ -123,6 +131,9 @@ def submit(azure: Azure, request: Request, experiment: str) -> Answer:
         return error(409, "UserError", f"A run with id {run} already exists.")
     if azure.snapshots.find(told["SnapshotId"]) is None:
         return error(404, "UserError", f"Snapshot {told['SnapshotId']} was not found.")
+    if not azure.computes.is_ready(definition["target"]):
+        words = f"The compute target {definition['target']} was not found or is not ready."
+        return error(404, "ComputeTargetNotFound", words)
     fault = azure.faults.take("run") or {}
     if fault.get("kind") == "refused":
         return error(400, "UserError", str(fault.get("words", QUOTA)))
@@ -210,3 +221,16 @@ def token_of(azure: Azure, request: Request, experiment: str, run: str) -> Answe
     made, life = token(azure, "https://ml.azure.com", run)
     until = datetime.fromtimestamp(time.time() + life, UTC).isoformat()
     return Answer(body={"token": made, "expiryTimeUtc": until})
+
+
+@route("POST", "/runs/{run}/{status}", host=CONTROL)
+def let_take(azure: Azure, request: Request, run: str, status: str) -> Answer:
+    """Let a run take a status, as if it had come to it."""
+    azure.runs.set(run, status)
+    return Answer(204)
+
+
+@route("GET", "/runs/{run}/files", host=CONTROL)
+def files(azure: Azure, request: Request, run: str) -> Answer:
+    """Show what was submitted for a run, as text by path."""
+    return Answer(body=azure.runs.machines.files(run))

@@ -5,13 +5,14 @@ Assumed: the latest of the workspace is the one that was posted last, and one wh
 
 import json
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tests.azure.double.azure import Azure, area
 from tests.azure.double.wire import Answer, Request, error, route
 
-CONTAINER, ACCOUNT = "files", "snapshots"
+CONTAINER, TREES = "files", "trees"
 NOBODYS = "00000000-0000-0000-0000-000000000000"
 
 
@@ -26,22 +27,28 @@ class Snapshots:
     def keep(self, name: str, tree: dict[str, Any], files: dict[str, str]) -> None:
         """Keep one: its tree as it was sent, and the blob of each path."""
         content = json.dumps({"tree": tree, "files": files}).encode()
-        self._azure.accounts.put("trees", name, content, ACCOUNT)
+        self._azure.accounts.put(TREES, name, content)
         self.latest = name
 
     def find(self, name: str) -> dict[str, Any] | None:
         """Return tree and files of one, None when there is none of this name."""
-        kept = self._azure.accounts.get("trees", name, ACCOUNT)
+        kept = self._azure.accounts.get(TREES, name)
         return None if kept is None else json.loads(kept)
 
-    def restore(self, name: str, folder: Path) -> bool:
-        """Write the files of one below a folder; False when there is none of this name."""
-        kept = self.find(name)
-        for path, blob in (kept or {"files": {}})["files"].items():
+    def restore(self, name: str, folder: Path) -> None:
+        """Write the files of one below a folder."""
+        for path, content in self._contents(name):
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(self._azure.accounts.get(CONTAINER, blob) or b"")
-        return kept is not None
+            target.write_bytes(content)
+
+    def texts(self, name: str) -> dict[str, str]:
+        """Return the files of one by path, as text."""
+        return {path: content.decode("utf-8", "replace") for path, content in self._contents(name)}
+
+    def _contents(self, name: str) -> Iterator[tuple[str, bytes]]:
+        for path, blob in (self.find(name) or {"files": {}})["files"].items():
+            yield path, self._azure.accounts.get(CONTAINER, blob) or b""
 
 
 def paths(node: dict[str, Any], above: str = "") -> list[str]:
