@@ -262,12 +262,12 @@ def test_the_log_of_nothing_is_not_found(ground: Ground) -> None:
 
 
 def test_a_submit_that_meets_silence_while_it_uploads_is_given_up(double: StandIn, ground: Ground) -> None:
-    hasty = Azure(msgspec.structs.replace(ground.azure.scope, timeout=0.5))
+    hasty = Azure(msgspec.structs.replace(ground.azure.scope, timeout=2.0))
     hasty.workspace()
     ground = Ground(double, hasty, hasty.scope.state / "hasty", check=WORKS)
     double.fault("POST /content/*", "hang")
 
-    with pytest.raises(Unavailable, match=r"snapshots/getblob had no answer in 0.5 s"):
+    with pytest.raises(Unavailable, match=r"snapshots/getblob had no answer in 2 s"):
         ground.submit(ground.spec())
 
     assert len(double.requests("POST /content/v2.0{ws}/snapshots/getblob")) == 1
