@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from azure_run import blobs, child, earlier, frozen, live_model
+from azure_run import blobs, child, earlier, frozen, live_model, service_key
 from signalbox_job.outcome import JobFailed, write_json
 
 SCRIPT = {"try": "try_service"}
@@ -36,7 +36,7 @@ def main() -> int:
     (outputs / "environment.txt").write_text(listed, encoding="utf-8")
     try:
         run = prepare(folder, told)
-        result = work(folder, told) | {"environment": frozen.digest(listed)}
+        result = work(folder, told, service_key.surroundings(run, told)) | {"environment": frozen.digest(listed)}
     except JobFailed as no:
         seconds = round(time.monotonic() - began, 3)
         write_json(outputs / FAILURE, {"reason": no.reason, "advice": no.advice, "seconds": seconds})
@@ -73,10 +73,14 @@ def this_run() -> Any:
     return Run.get_context(allow_offline=False)
 
 
-def work(folder: Path, told: Told) -> dict[str, Any]:
-    """Run the script of this kind of job and return its result, or raise `JobFailed` with why there is none."""
+def work(folder: Path, told: Told, beside: dict[str, str]) -> dict[str, Any]:
+    """Run the script of this kind of job and return its result, or raise `JobFailed` with why there is none.
+
+    `beside` is what it finds in its environment beside the little that every job finds there.
+    """
     script = Path(__file__).resolve().parent / f"{SCRIPT.get(told['kind'], told['kind'])}.py"
-    ended = child.run([sys.executable, "-u", str(script)], folder, child.surroundings(folder), told["seconds"])
+    environment = child.surroundings(folder) | beside
+    ended = child.run([sys.executable, "-u", str(script)], folder, environment, told["seconds"])
     if ended.code is None:
         advice = "Make it faster, or give it more minutes in signalbox.toml"
         raise JobFailed(f"{told['kind']} did not end within {told['seconds']} s", advice)

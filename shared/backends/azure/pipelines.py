@@ -17,7 +17,7 @@ import msgspec
 from shared.backends.azure.scope import Scope
 from shared.backends.azure.workspace import Azure
 from shared.backends.local import trees
-from shared.errors import StepFailed
+from shared.errors import NotFound, StepFailed
 from shared.ports import JobSpec
 
 MODEL = "outputs/model/"
@@ -29,7 +29,10 @@ def submit(azure: Azure, spec: JobSpec) -> None:
     address = checked(azure.scope, spec.target.pipeline)
     if next(runs(azure.workspace(), spec.name), None) is not None:
         return
-    azure.ask(f"a run of the pipeline for {spec.name}", _post, azure, address, spec)
+    try:
+        azure.ask(f"a run of the pipeline for {spec.name}", _post, azure, address, spec)
+    except NotFound as error:
+        raise StepFailed(str(error), "publish it again, or correct [train] pipeline_endpoint, and push") from error
 
 
 def checked(scope: Scope, address: str) -> str:

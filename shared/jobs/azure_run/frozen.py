@@ -17,7 +17,7 @@ def packages() -> str:
         for each in importlib.metadata.distributions()
         if each.metadata["Name"]
     }
-    return "".join(f"{name}=={version}\n" for name, version in sorted(found.items()))
+    return "".join(sorted(f"{name}=={version}\n" for name, version in found.items()))
 
 
 def digest(listed: str) -> str:

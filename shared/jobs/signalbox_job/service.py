@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import sys
 import time
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ del sys.path[0]
 
 SECONDS = 30.0
 JSON = {"Content-Type": "application/json"}
+KEY = "SIGNALBOX_SERVICE_KEY"
+"""The environment variable that holds the key of a service that asks for one."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,9 @@ class Service:
             raise JobFailed(f'"{url}" is no scoring URL', "It has to end in /score; see the stage step of this release")
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._url, self._path = url, parts.path
+        # A version of a service that has several is named by a query.
+        self._query = f"?{parts.query}" if parts.query else ""
+        self._key = {"Authorization": f"Bearer {os.environ[KEY]}"} if os.environ.get(KEY) else {}
         self._connection = kind(parts.hostname, parts.port, timeout=SECONDS)
 
     def get(self, path: str) -> Answer:
@@ -80,7 +86,8 @@ class Service:
         # A server may close a kept connection at any time: once, a new one is not a failure.
         for last in (False, True):
             try:
-                self._connection.request(method, path, body, JSON if body is not None else {})
+                headers = self._key | (JSON if body is not None else {})
+                self._connection.request(method, path + self._query, body, headers)
                 answer = self._connection.getresponse()
                 return Answer(answer.status, answer.read())
             except (OSError, http.client.HTTPException) as fault:

@@ -27,7 +27,7 @@ class Pipelines:
 def publish(azure: Azure, request: Request) -> Answer:
     """Publish a pipeline whose one step runs the text that is sent, and say where it is started."""
     pipeline, snapshot, blob = (str(uuid.uuid4()) for _ in range(3))
-    azure.accounts.put(CONTAINER, blob, request.body)
+    azure.accounts.put(CONTAINER, blob, request.json().encode())
     latest = azure.snapshots.latest
     azure.snapshots.keep(snapshot, {}, {SCRIPT: blob})
     azure.snapshots.latest = latest

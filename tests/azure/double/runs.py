@@ -234,3 +234,17 @@ def let_take(azure: Azure, request: Request, run: str, status: str) -> Answer:
 def files(azure: Azure, request: Request, run: str) -> Answer:
     """Show what was submitted for a run, as text by path."""
     return Answer(body=azure.runs.machines.files(run))
+
+
+@route("GET", "/runs/{run}/artifacts", host=CONTROL)
+def left(azure: Azure, request: Request, run: str) -> Answer:
+    """Show what a run left, as text by path."""
+    origin = ("ExperimentRun", f"dcid.{run}")
+    found = {path: azure.artifacts.get(*origin, path) for path in azure.artifacts.paths(*origin)}
+    return Answer(body={path: (content or b"").decode("utf-8", "replace") for path, content in found.items()})
+
+
+@route("GET", "/tokens", host=CONTROL)
+def tokens(azure: Azure, request: Request) -> Answer:
+    """Show every token that was given: a test looks that none of them is kept anywhere."""
+    return Answer(body=list(azure.tokens))

@@ -1,0 +1,19 @@
+"""The key of the service that is tried: fetched inside the run, so that it stands in nothing that was submitted."""
+
+from collections.abc import Mapping
+from typing import Any
+
+VARIABLE = "SIGNALBOX_SERVICE_KEY"
+
+
+def surroundings(run: Any, told: Mapping[str, Any]) -> dict[str, str]:
+    """Return what lets the script of a try job at the service {"name"} in job.json; nothing for any other job.
+
+    That script is ours and runs no code of the project.
+    """
+    service = told.get("service")
+    if told["kind"] != "try" or not service:
+        return {}
+    from azureml.core import Webservice
+
+    return {VARIABLE: Webservice(run.experiment.workspace, service["name"]).get_keys()[0]}
