@@ -21,6 +21,7 @@ def main() -> None:
     parser.add_argument("--topic", default="", help="where events are published, as TOPIC_ENDPOINT")
     parser.add_argument("--topic-key", default="")
     parser.add_argument("--interpreter", default="", help="a Python that stands for every environment")
+    parser.add_argument("--server", default="", help="a Python that stands for every environment that serves")
     parser.add_argument("--envs", default="", help="a folder of environments that were built before")
     parser.add_argument("--with-parent", action="store_true", help="end when stdin ends")
     told = parser.parse_args()
@@ -28,7 +29,13 @@ def main() -> None:
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    settings = Settings(topic=told.topic, topic_key=told.topic_key, interpreter=told.interpreter, envs=told.envs)
+    settings = Settings(
+        topic=told.topic,
+        topic_key=told.topic_key,
+        interpreter=told.interpreter,
+        server=told.server,
+        envs=told.envs,
+    )
     double = Double(settings, told.state.absolute(), told.port, told.control_port)
     double.serve()
     ready = {

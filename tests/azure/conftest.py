@@ -1,6 +1,7 @@
 """One double a test process; every test that uses it finds it as new, and is checked when it ends."""
 
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,13 +11,31 @@ import pytest
 
 from shared.backends.azure.scope import Scope
 from shared.backends.azure.workspace import Azure
-from tests.azure.stand_in import StandIn
+from tests.azure.releases import Tiny
+from tests.azure.stand_in import HOUSE, StandIn
+
+
+def serving_python(folder: Path) -> Path:
+    """Make an environment that holds the scoring server and nothing else, for the tiny models of the tests."""
+    from uv import find_uv_bin
+
+    needed = (HOUSE / "shared/jobs/requirements.in").read_text()
+    server = [line for line in needed.splitlines() if line.startswith(("azureml-inference-server-http", "gunicorn"))]
+    python = folder / "bin" / "python"
+    for command in (
+        ["venv", "--quiet", "--no-project", "--python", sys.executable, "--clear", str(folder)],
+        ["pip", "install", "--quiet", "--compile-bytecode", "--python", str(python), *server],
+    ):
+        subprocess.run([find_uv_bin(), *command], check=True)
+    return python
 
 
 @pytest.fixture(scope="session")
 def running_double(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
     """A double in a process of its own, for all tests of this process."""
-    one = StandIn(tmp_path_factory.mktemp("double"), "--interpreter", sys.executable)
+    server = serving_python(tmp_path_factory.mktemp("server"))
+    options = ["--interpreter", sys.executable, "--server", str(server)]
+    one = StandIn(tmp_path_factory.mktemp("double"), *options)
     yield one
     one.stop()
 
@@ -83,3 +102,9 @@ def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
+
+
+@pytest.fixture
+def tiny(double: StandIn, azure: Azure) -> Tiny:
+    """A release of a tiny model."""
+    return Tiny(double, azure)

@@ -32,6 +32,8 @@ class Settings:
     topic_key: str = ""
     interpreter: str = ""
     """A Python that stands for every environment; empty: each is really built."""
+    server: str = ""
+    """The same for environments that serve."""
     envs: str = ""
     """A folder of environments that were built before; empty: they are kept in the double's own."""
 

@@ -1,0 +1,155 @@
+"""The endpoint of a project on AKS: its stable address, and the versions behind it.
+
+A version is made with no share of the traffic; which one is the default is the only thing that is ever switched, by one
+patch that carries the generation as a tag. That patch is not conditional: an older one may still land after a newer
+one. Then the default shows a smaller generation than the stream's head, and the next look switches again.
+"""
+
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from shared.backends.azure import names, services
+from shared.backends.azure.material import Material
+from shared.backends.azure.standing import PACKAGE, RELEASE, SLOT, standing
+from shared.backends.azure.workspace import Azure
+from shared.errors import NotFound, Unavailable
+from shared.ports import Service
+
+GENERATION = "generation"
+CORES, GIGABYTES = 1.0, 2.0
+"""What one container gets."""
+ANSWERED_BY = "X-Signalbox-Release"
+
+
+class Default(Struct, frozen=True):
+    """The default version of an endpoint, and how to ask the endpoint."""
+
+    release: str
+    generation: int
+    url: str
+    key: str
+
+    def __repr__(self) -> str:
+        """Leave the key out: what is printed is kept."""
+        return f"Default({self.release!r}, {self.generation})"
+
+    def answers(self, seconds: float) -> bool:
+        """Say whether the endpoint answers from this release.
+
+        It is sent no data: our entry refuses that with 400, which the project's code never sees, and says who it is.
+        """
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
+        request = urllib.request.Request(self.url, b"{}", headers)
+        try:
+            with urllib.request.urlopen(request, timeout=seconds) as answer:
+                status, by = answer.status, answer.headers.get(ANSWERED_BY)
+        except urllib.error.HTTPError as refused:
+            with refused:
+                status, by = refused.code, refused.headers.get(ANSWERED_BY)
+        except OSError:
+            return False
+        # A front may drop the header: then what Azure says of the default has to do.
+        return status in (200, 400) and by in (None, self.release)
+
+
+class Endpoints:
+    """Endpoints of one workspace; every method runs in a thread. `addresses` are the scoring URLs seen so far."""
+
+    def __init__(self, azure: Azure) -> None:
+        self._azure = azure
+        self.addresses: dict[str, str] = {}
+
+    def look(self, project: str) -> Any | None:
+        """Return the SDK's endpoint, None when there is none."""
+        endpoint = services.found(self._azure, names.endpoint(project))
+        if endpoint is not None and endpoint.scoring_uri:
+            self.addresses[project] = endpoint.scoring_uri
+        return endpoint
+
+    def version(self, project: str, release: str) -> Any | None:
+        """Return the SDK's version of a release, None when there is none."""
+        endpoint = self.look(project)
+        return endpoint.versions.get(names.version(release)) if endpoint else None
+
+    def find(self, project: str, slot: str) -> Service | None:
+        """Say how a production slot stands."""
+        endpoint = self.look(project)
+        version = endpoint.versions.get(names.version(names.released(slot))) if endpoint else None
+        return standing(slot, version, lambda: services.output(self._azure, endpoint)) if version else None
+
+    def make(self, workspace: Any, project: str, labels: Mapping[str, str], its: Material) -> None:
+        """Begin to deploy a version, and with the first one its endpoint."""
+        endpoint, name = self.look(project), names.version(labels[RELEASE])
+        told = {"tags": dict(labels), "properties": dict(labels), "description": f"Signalbox: {project}"}
+        room = {"cpu_cores": CORES, "memory_gb": GIGABYTES, "traffic_percentile": 0}
+        if endpoint is not None:
+            endpoint.create_version(name, models=[its.model], inference_config=its.inference, **room, **told)
+            return
+        from azureml.core import Model
+        from azureml.core.webservice import AksEndpoint
+
+        config = AksEndpoint.deploy_configuration(
+            version_name=name,
+            auth_enabled=True,
+            compute_target_name=self._azure.scope.aks,
+            **room,
+            **told,
+        )
+        Model.deploy(workspace, names.endpoint(project), [its.model], its.inference, config)
+
+    def point(self, workspace: Any, project: str, slot: str, release: str, generation: int) -> None:
+        """Make a version the default; an older generation than the present one changes nothing."""
+        endpoint, name = self.look(project), names.version(release)
+        if endpoint is None or name not in endpoint.versions:
+            raise NotFound(f"there is no slot {slot}")
+        version = endpoint.versions[name]
+        if version.state != "Healthy":
+            raise Unavailable(f"slot {slot} is {version.state}: {project} production cannot be led to it yet")
+        defaults = _defaults(endpoint)
+        newest = max((_generation(each) for each in defaults.values()), default=0)
+        if newest > generation or (list(defaults) == [name] and newest == generation):
+            return
+        kept = {name: (version.properties or {}).get(name, "") for name in (PACKAGE, SLOT)}
+        tags = {**kept, RELEASE: release, SLOT: slot, GENERATION: str(generation)}
+        endpoint.update_version(name, is_default=True, tags=tags)
+
+    def default(self, workspace: Any, project: str) -> Default | None:
+        """Return the default and how to ask it; None while no version was made the default by us, or two are."""
+        endpoint = self.look(project)
+        defaults = _defaults(endpoint) if endpoint else {}
+        if endpoint is None or len(defaults) != 1:
+            return None
+        version = next(iter(defaults.values()))
+        generation = _generation(version)
+        if not generation:
+            return None
+        key, _ = self._azure.ask("the keys of an endpoint", endpoint.get_keys)
+        return Default(str(version.tags.get(RELEASE, "")), generation, endpoint.scoring_uri, key)
+
+    def remove(self, project: str, release: str) -> bool:
+        """Ask for a version to be deleted; False for the default of several, which stays.
+
+        The default cannot go while others are there; when it is the last, the endpoint goes with it.
+        """
+        endpoint, name = self.look(project), names.version(release)
+        if endpoint is None or name not in endpoint.versions:
+            return True
+        if list(endpoint.versions) == [name]:
+            return services.removed(self._azure, names.endpoint(project))
+        if endpoint.versions[name].is_default:
+            return False
+        endpoint.delete_version(name)
+        return True
+
+
+def _defaults(endpoint: Any) -> dict[str, Any]:
+    return {name: version for name, version in endpoint.versions.items() if version.is_default}
+
+
+def _generation(version: Any) -> int:
+    told = str((version.tags or {}).get(GENERATION, ""))
+    return int(told) if told.isdigit() else 0

@@ -1,0 +1,71 @@
+"""The model registry of the workspace.
+
+What of a version is verified here: that the run it was made from is one of its release; the digest of its files is
+what the property `model` says, which nobody can change once it is set. The registry gives no digest of its own, and
+nothing is downloaded to make one: the service that serves a version compares its files with it before it answers.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from shared.backends.azure.workspace import Azure
+from shared.errors import NotFound, StepFailed
+from shared.ports import ModelVersion
+from shared.release.ids import release_in
+
+RELEASE, DIGEST = "release", "model"
+
+
+class AzureRegistry:
+    """`Registry` in one workspace; what a run left becomes a version where it is, no file is moved."""
+
+    def __init__(self, azure: Azure) -> None:
+        self._azure = azure
+
+    async def find(self, name: str, release: str) -> list[ModelVersion]:
+        """Return the versions whose property `release` is this, oldest first, from every page."""
+        return await self._azure.do(f"the versions of {name}", _versions, name, release)
+
+    async def register(self, name: str, release: str, source: str, properties: Mapping[str, str]) -> None:
+        """Make one version from what a run left; nothing when this release has one.
+
+        Two that do this at once may make two: the oldest is adopted, the other is an orphan.
+        """
+        await self._azure.do(f"a version of {name}", self._register, name, release, source, dict(properties))
+
+    def _register(self, workspace: Any, name: str, release: str, source: str, properties: dict[str, str]) -> None:
+        if _versions(workspace, name, release):
+            return
+        job, _, path = source.removeprefix("job:").partition("/")
+        try:
+            self._azure.now(f"a version of {name}", _make, name, job, path, properties | {RELEASE: release})
+        except NotFound as error:
+            raise StepFailed(
+                f"there is no run {job} to register {name} from: {error}", "Open the release again"
+            ) from error
+
+
+def listed(workspace: Any, **wanted: Any) -> list[Any]:
+    """Return the SDK's models that fit, oldest first, without asking for their runs."""
+    from azureml.core import Model
+
+    return sorted(Model.list(workspace, expand=False, **wanted), key=lambda model: (model.name, int(model.version)))
+
+
+def _versions(workspace: Any, name: str, release: str) -> list[ModelVersion]:
+    found = listed(workspace, name=name, properties=[[RELEASE, release]])
+    return [ModelVersion(model.name, int(model.version), _digest(model, release), release) for model in found]
+
+
+def _digest(model: Any, release: str) -> str:
+    if release_in(model.run_id or "") != release:
+        return f"files of the run {model.run_id or '(none)'}, which is not of this release"
+    return str(model.properties.get(DIGEST, "files of an unknown digest"))
+
+
+def _make(workspace: Any, name: str, job: str, path: str, properties: dict[str, str]) -> None:
+    from azureml.core import Run
+
+    tags = {RELEASE: properties[RELEASE]}
+    run = Run.get(workspace, job)
+    run.register_model(name, model_path=f"outputs/{path}", properties=properties, tags=tags)
