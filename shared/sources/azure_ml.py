@@ -25,6 +25,8 @@ BREACH_TAG = "azureml_modelmonitor_threshold_breached"
 BREACH = "has failed due to one or more features violating metric thresholds"
 ENDED = {"completed": "Completed", "failed": "Failed", "canceled": "Canceled", "cancelled": "Canceled"}
 
+_SERVICE = re.compile(r"r[0-9a-f]{20}-[a-z]+")
+
 
 class Run(Struct):
     """The data of RunCompleted and RunStatusChanged."""
@@ -47,6 +49,8 @@ class Service(Struct):
     """The data of ModelDeployed."""
 
     servicename: str | None = None
+    serviceproperties: dict[str, object] = {}
+    servicetags: dict[str, object] = {}
 
 
 class DatasetDrift(Struct):
@@ -102,11 +106,18 @@ def model_registered(event: Event) -> list[Notice]:
 
 
 def model_deployed(event: Event) -> list[Notice]:
-    """Return `ServiceHeard`; a deployment that fails raises no event at all."""
+    """Return `ServiceHeard` with the slot of ours, else the name; a deployment that fails raises no event at all.
+
+    A version of an endpoint is told under the name of the endpoint, and a service is called "r" and its slot.
+    """
     if event.type != MODEL_DEPLOYED:
         return not_taken(event, SOURCE)
     service = understood(event.data, Service, f"The event {event.id}")
-    return [ServiceHeard(exact("serviceName", service.servicename or _subject(event, r"endpoints/(.+)")))]
+    for told in (service.serviceproperties, service.servicetags):
+        if slot := told.get("slot"):
+            return [ServiceHeard(exact("slot", str(slot)))]
+    name = exact("serviceName", service.servicename or _subject(event, r"endpoints/(.+)"))
+    return [ServiceHeard(name[1:] if _SERVICE.fullmatch(name) else name)]
 
 
 def drift_detected(event: Event) -> list[Notice]:

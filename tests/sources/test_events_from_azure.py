@@ -214,6 +214,19 @@ def test_a_deployed_service_is_heard_by_its_name_else_by_the_subject():
         model_deployed(event("model_deployed", subject="", ServiceName=""))
 
 
+@pytest.mark.parametrize("told", ["ServiceProperties", "ServiceTags"])
+def test_a_version_of_an_endpoint_is_heard_by_the_slot_it_carries(told: str):
+    slot = "7c21aa90bb41cc52dd63-production"
+    deployed = event("model_deployed", ServiceName="diabetes", **{told: {"Slot": slot, "release": slot[:20]}})
+    assert model_deployed(deployed) == [ServiceHeard(slot)]
+
+
+def test_the_letter_before_the_slot_in_the_name_of_a_service_is_not_of_the_slot():
+    slot = "7c21aa90bb41cc52dd63-staging"
+    assert model_deployed(event("model_deployed", ServiceName=f"r{slot}")) == [ServiceHeard(slot)]
+    assert model_deployed(event("model_deployed", ServiceName="risk")) == [ServiceHeard("risk")]
+
+
 # drift
 
 

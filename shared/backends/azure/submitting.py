@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from shared.backends.azure import names
 from shared.backends.local.snapshots import unpack
 from shared.ports import Artifacts, JobSpec
 
@@ -74,7 +75,7 @@ def source_folder(state: Path, scripts: Path, spec: JobSpec, given: Parts) -> It
 def job_json(spec: JobSpec) -> bytes:
     """Return what the run reads of the job: as any job's script does, and what the run fetches before it."""
     paths: dict[str, str | Mapping[str, str]] = {name: name for name in ("code", "data", "outputs")}
-    told = {
+    told: dict[str, Any] = {
         "name": spec.name,
         "kind": spec.kind,
         "project": spec.project,
@@ -86,6 +87,9 @@ def job_json(spec: JobSpec) -> bytes:
         "inputs": dict(spec.inputs),
         "seconds": spec.seconds,
     }
+    if spec.kind == "try":
+        service, version = names.asked_by_key(spec.release, spec.project, spec.step)
+        told["service"] = {"name": service, "version": version}
     return msgspec.json.format(msgspec.json.encode(told), indent=1)
 
 
