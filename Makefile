@@ -23,8 +23,9 @@ help: ## what can be made
 
 setup: .venv/ready ## everything that runs and tests need, in .venv
 
-demo: .venv/ready ## a git push to an approved model in production, then new data alone; YES=1 answers for the approver, FULL=1 takes every flight, PROJECT=dir DATA=dir runs yours, STORAGE=azurite keeps all on blobs
+demo: .venv/ready ## a git push to an approved model in production, then new data alone; YES=1 answers for the approver, FULL=1 takes every flight, PROJECT=dir DATA=dir runs yours, STORAGE=azurite keeps all on blobs, BACKEND=azure goes through azureml-core to a double of Azure
 	@$(PY) -m tools.demo --state $(STATE) $(if $(YES),--yes) $(if $(FULL),--full) $(if $(STORAGE),--storage '$(STORAGE)') \
+	  $(if $(BACKEND),--backend '$(BACKEND)') \
 	  $(if $(PROJECT),--project '$(PROJECT)') $(if $(DATA),--data '$(DATA)')
 
 prove: .venv/ready ## what the line promises, shown on the real stack and counted in its stores; PROOFS="image events storm crash refusals feeds"

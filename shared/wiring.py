@@ -5,11 +5,22 @@ from datetime import UTC, datetime
 from weakref import WeakValueDictionary
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from shared import settings
 from shared.control import Control
-from shared.ports import Artifacts, Ledger, Letters, Outside
-from shared.settings import Settings
+from shared.ports import (
+    Artifacts,
+    Hosting,
+    Images,
+    Jobs,
+    Ledger,
+    Letters,
+    Notifier,
+    Outside,
+    Registry,
+)
+from shared.settings import AzureSettings, Settings
 
 
 class Wired(Struct, frozen=True):
@@ -30,7 +41,7 @@ def wired() -> Wired:
     if _wired and _stamp(_wired[0].settings) == _wired[0].stamp:
         return _wired[0]
     read = settings.read()
-    built = Wired(Control.over(_local(read), _locks), read, _stamp(read))
+    built = Wired(Control.over(_outside(read), _locks), read, _stamp(read))
     _wired[:] = [built]
     return built
 
@@ -75,29 +86,72 @@ def _kept(read: Settings) -> tuple[Ledger, Artifacts, Letters]:
     return SqliteLedger(read.state), FileArtifacts(read.state), FileLetters(read.state)
 
 
-def _local(read: Settings) -> Outside:
-    from shared.backends.local.images import LocalImages
-    from shared.backends.local.jobs import LocalJobs
-    from shared.backends.local.notifier import OutboxNotifier
-    from shared.backends.local.registry import LocalRegistry
+def _outside(read: Settings) -> Outside:
     from shared.backends.local.repository import Credential, GitRepository
-    from shared.backends.local.services import LocalHosting
 
-    state = read.state
     credentials = {url: Credential(name, value) for url, name, value in read.credentials}
     ledger, artifacts, letters = _kept(read)
+    work = _azure(read, read.azure, ledger, artifacts) if read.azure else _local(read)
     return Outside(
         ledger=ledger,
         artifacts=artifacts,
-        repository=GitRepository(state, credentials),
-        jobs=LocalJobs(state),
-        registry=LocalRegistry(state),
-        images=LocalImages(state),
-        hosting=LocalHosting(state, read.live_url),
-        notifier=OutboxNotifier(state),
+        repository=GitRepository(read.state, credentials),
+        jobs=work.jobs,
+        registry=work.registry,
+        images=work.images,
+        hosting=work.hosting,
+        notifier=work.notifier,
         letters=letters,
         projects=read.projects.projects,
         clock=now,
         approval_key=read.approval_key,
         public_url=read.public_url,
+    )
+
+
+class _Work(Struct, frozen=True):
+    """The ports behind which the work is done; the others only keep and read."""
+
+    jobs: Jobs
+    registry: Registry
+    images: Images
+    hosting: Hosting
+    notifier: Notifier
+
+
+def _local(read: Settings) -> _Work:
+    from shared.backends.local.images import LocalImages
+    from shared.backends.local.jobs import LocalJobs
+    from shared.backends.local.notifier import OutboxNotifier
+    from shared.backends.local.registry import LocalRegistry
+    from shared.backends.local.services import LocalHosting
+
+    state = read.state
+    return _Work(
+        jobs=LocalJobs(state),
+        registry=LocalRegistry(state),
+        images=LocalImages(state),
+        hosting=LocalHosting(state, read.live_url),
+        notifier=OutboxNotifier(state),
+    )
+
+
+def _azure(read: Settings, named: AzureSettings, ledger: Ledger, artifacts: Artifacts) -> _Work:
+    from shared.backends.azure.environments import Environments
+    from shared.backends.azure.grid import GridNotifier, Topic
+    from shared.backends.azure.hosting import AzureHosting
+    from shared.backends.azure.packaging import AzureImages
+    from shared.backends.azure.registry import AzureRegistry
+    from shared.backends.azure.runs import AzureJobs
+    from shared.backends.azure.scope import Scope
+    from shared.backends.azure.workspace import Azure
+
+    scope = Scope(**asdict(named))
+    azure = Azure(scope)
+    return _Work(
+        jobs=AzureJobs(azure, artifacts, Environments(azure)),
+        registry=AzureRegistry(azure),
+        images=AzureImages(azure, ledger, artifacts),
+        hosting=AzureHosting(azure, artifacts),
+        notifier=GridNotifier(Topic(read.topic_endpoint, read.topic_key, scope)),
     )

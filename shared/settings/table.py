@@ -85,11 +85,15 @@ TABLES: dict[str, dict[str, Setting]] = {
     },
     "The topic of our own events": {
         "TOPIC_ENDPOINT": Setting(
-            "the address of the Event Grid topic to which Signalbox publishes (empty: nothing is published)",
+            "the address of the Event Grid topic to which Signalbox publishes (with BACKEND=azure approvers are told "
+            "by it)",
+            ("azure",),
             sample="http://127.0.0.1:7072/topics/signalbox/api/events",
             like=r"https?://\S+",
         ),
-        "TOPIC_KEY": Setting("an access key of that topic", secret=True),
+        "TOPIC_KEY": Setting(
+            "an access key of that topic (empty, with BACKEND=azure: as whoever the app runs as)", secret=True
+        ),
     },
     "The Azure ML workspace": {
         "AZURE_SUBSCRIPTION_ID": Setting("the id of the subscription, a GUID", ("azure",), like=GUID),

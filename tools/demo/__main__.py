@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -13,9 +14,11 @@ from rich.console import Console
 
 from tools.cli.reach import Refused, Unreachable, reach
 from tools.demo import months, place, predict
+from tools.demo.azure import Azure
 from tools.demo.place import Given, Place, Trouble
 from tools.demo.story import Story
 from tools.demo.watch import View
+from tools.local.settings import BACKENDS
 from tools.local.stack import NotStarted, Stack
 
 
@@ -45,21 +48,45 @@ def run(given: argparse.Namespace, console: Console) -> None:
     alone = given.yes or not sys.stdin.isatty()
     places = place.prepare(given.state, *given_projects(given))
     console.print(told(places), soft_wrap=True, markup=False)
-    with Stack(given.state, places[0].projects_file, host_port=7071, grid_port=7072, storage=given.storage) as stack:
-        stories = [Story(at, reach(given.state), stack.keys.topic, console, alone) for at in places]
+    with ExitStack() as beside:
+        azure = beside.enter_context(Azure(given.state)) if given.backend == "azure" else None
+        stack = beside.enter_context(stack_of(given, places[0], azure))
+        stories = [Story(at, reach(given.state), stack.keys.topic, console, alone, azure) for at in places]
         story = stories[0]
+        if azure is not None:
+            azure.publish_to(stack)
+            story.say(
+                "  jobs, models and services through azureml-core, to a double of Azure on this machine (tests/azure)"
+            )
         story.say(f"  the app {stack.host_url}, the topic and the live addresses {stack.grid_url}")
         if stack.storage_url:
             story.say(f"  ledger, artifacts, queues and data in Azurite, Microsoft's stand-in: {stack.storage_url}")
         whole(stack)
         live, kept = pushes(story, began)
         for story in stories[1:]:
-            live = months.tell(story)
+            first, live = months.tell(story)
+            if azure is not None and first["release"] != live["release"]:
+                story.back(live, first)
         story.closing(live)
         console.print(f"\nMeasured: {time.monotonic() - began:.1f} s from nothing to here.")
         following(stories, live, kept)
         if not alone:
             stay()
+
+
+def stack_of(given: argparse.Namespace, at: Place, azure: Azure | None) -> Stack:
+    """Return the stack of the demo, which is not up yet; the one that goes to Azure keeps all on blobs."""
+    storage = given.storage or ("azurite" if azure else None)
+    surroundings = azure.environment if azure else None
+    return Stack(
+        given.state,
+        at.projects_file,
+        host_port=7071,
+        grid_port=7072,
+        storage=storage,
+        environment=surroundings,
+        backend=given.backend,
+    )
 
 
 def pushes(story: Story, began: float) -> tuple[View, View]:
@@ -68,7 +95,7 @@ def pushes(story: Story, began: float) -> tuple[View, View]:
     message = place.git("log", "-1", "--format=%s", at=story.at.working)
     first = story.to_production(story.release(place.head(story.at.working), message))
     story.say(f"\n  In production after {time.monotonic() - began:.1f} s. One row of the data through it:\n")
-    story.say(predict.prediction(story.at, first["address"]))
+    story.say(story.prediction(first))
     return first, story.not_better()
 
 
@@ -111,6 +138,7 @@ def main() -> int:
     parser.add_argument("--project", type=Path, help="a git repository or a plain folder with a signalbox.toml")
     parser.add_argument("--data", type=Path, help="the folder with its data")
     parser.add_argument("--full", action="store_true", help="every flight, not a tenth of them")
+    parser.add_argument("--backend", choices=BACKENDS, default="local", help="azure: a double of it, on this machine")
     parser.add_argument("--storage", choices=["local", "azurite"], help="where the stack keeps its state")
     parser.add_argument("--yes", action="store_true", help="answer for the approver and take the stack down")
     console = Console(highlight=False)

@@ -18,8 +18,8 @@ def coming(at: Place) -> Sequence[Path]:
     return at.files[THERE : THERE + ARRIVE + 1]
 
 
-def tell(story: Story) -> View:
-    """Push once, then let months arrive; return the release that is live at the end."""
+def tell(story: Story) -> tuple[View, View]:
+    """Push once, then let months arrive; return what went live first, and what is live at the end."""
     at = story.at
     there = at.files[:THERE]
     rows = sum(predict.rows_in(file) or 0 for file in there)
@@ -31,13 +31,13 @@ def tell(story: Story) -> View:
     )
     story.bring_data(there)
     message = place.git("log", "-1", "--format=%s", at=at.working)
-    live = story.to_production(story.release(place.head(at.working), message))
+    first = live = story.to_production(story.release(place.head(at.working), message))
     for file in coming(at)[:ARRIVE]:
         ended = month(story, file)
         live = ended if ended["state"] == "live" else live
     story.say(f"\n  One flight through {at.project} v{live['version']}:\n")
-    story.say(predict.prediction(at, live["address"]))
-    return live
+    story.say(story.prediction(live))
+    return first, live
 
 
 def month(story: Story, file: Path) -> View:

@@ -22,7 +22,7 @@ EXAMPLES = HOUSE / "examples"
 APPROVER = "ana@example.org"
 SECRET = "WEBHOOK"
 # Environments and unpacked dependencies are named by their content, so an earlier run's are as good as new ones.
-KEPT = ("envs", "layers")
+KEPT = ("envs", "layers", "azure-envs")
 
 
 @dataclass(frozen=True)

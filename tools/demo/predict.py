@@ -28,8 +28,8 @@ print(json.dumps([table.columns, plain_rows(table.frame.head(50), table.columns)
 """
 
 
-def prediction(place: Place, address: str) -> str:
-    """POST one row of the uploaded data to a scoring URL and return what it says beside the truth."""
+def prediction(place: Place, address: str, key: str = "") -> str:
+    """POST one row of the uploaded data to a scoring URL, and return what it says beside the truth; no key is shown."""
     target = place.settings["data"]["target"]
     rows = [row for row in read(place) if row.get(target) is not None]
     if not rows:
@@ -39,7 +39,7 @@ def prediction(place: Place, address: str) -> str:
     wants = place.settings.get("score", {}).get("input", "records")
     body = {"data": [row if wants == "records" else list(row.values())]}
     with httpx.Client(timeout=30, trust_env=False) as client:
-        answer = client.post(address, json=body)
+        answer = client.post(address, json=body, headers={"Authorization": f"Bearer {key}"} if key else {})
     if answer.is_error:
         raise Trouble(f"{address} answered {answer.status_code}: {answer.text[:500]}")
     release = answer.headers.get("X-Signalbox-Release", "")[:7]
@@ -55,7 +55,8 @@ def read(place: Place) -> list[Row]:
     wanted = place.settings["data"].get("files", "*.csv")
     file = next((file for file in place.files if file.match(wanted)), place.files[0])
     told = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": str(JOBS), "PYTHONIOENCODING": "utf-8"}
-    for python in sorted(place.state.glob("envs/*/venv/bin/python")):
+    pythons = [*place.state.glob("envs/*/venv/bin/python"), *place.state.glob("azure-envs/*/bin/python")]
+    for python in sorted(pythons):
         command = [python.absolute(), "-c", READING, file.absolute()]
         ran = subprocess.run(command, env=told, capture_output=True, text=True, encoding="utf-8", check=False)
         if ran.returncode == 0:

@@ -12,6 +12,7 @@ from rich.console import Console
 from tools.cli import mail, rows
 from tools.cli.reach import Reach, command, find_state, release_path
 from tools.demo import answer, place, predict
+from tools.demo.azure import Azure
 from tools.demo.place import Place, Trouble
 from tools.demo.watch import View, Watch
 
@@ -22,12 +23,15 @@ _BETWEEN = {"StepOrdered", "StepStarted", "Submitted", "Heard"}
 class Story:
     """One run of the demo on a stack that is up."""
 
-    def __init__(self, at: Place, stack: Reach, topic_key: str, console: Console, alone: bool) -> None:
+    def __init__(
+        self, at: Place, stack: Reach, topic_key: str, console: Console, alone: bool, azure: Azure | None = None
+    ) -> None:
         self.at = at
         self.stack = stack
         self.topic_key = topic_key
         self.console = console
         self.alone = alone
+        self.azure = azure
 
     def say(self, line: str = "") -> None:
         """Print one line as it is."""
@@ -122,6 +126,29 @@ class Story:
             raise Trouble(f"The second push should have been kept back as not better; it is {view['state']}.")
         self.say(f"\n  {view['advice']}")
         return view
+
+    def prediction(self, view: View) -> str:
+        """Return what the live model says about one row of the data, beside the truth."""
+        return predict.prediction(self.at, view["address"], self.azure.key(self.at.project) if self.azure else "")
+
+    def back(self, bad: View, good: View) -> None:
+        """Roll production back to an older release, and wait until the stable address answers from it."""
+        reason = "the demo shows the way back"
+        asked = {"action": "rollback", "reason": reason, "by": place.APPROVER}
+        self.stack.post(f"environments/{self.at.project}/production", asked)
+        self.say(f"\n  rolled back  {self.at.project} v{bad['version']} -> v{good['version']}: {reason}")
+        until = time.monotonic() + 120
+        while not (live := self.live())["seen"] or live["release"] != good["release"]:
+            if time.monotonic() > until:
+                raise Trouble(f"The stable address did not answer from {good['alias']} within 120 s: {live}")
+            time.sleep(0.2)
+        self.say(f"  live     {good['alias']} v{good['version']}, generation {live['generation']}; held until lifted\n")
+        self.say(self.prediction(live))
+
+    def live(self) -> View:
+        """Return what is live in production now."""
+        every = self.stack.get(f"environments/{self.at.project}")["environments"]
+        return next(each["live"] for each in every if each["environment"] == "production")
 
     def closing(self, view: View) -> None:
         """Show what a release left: its timeline, its digests, and where it answers."""
