@@ -15,6 +15,7 @@ import subprocess
 import tarfile
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -30,6 +31,8 @@ APP = "azureml_inference_server_http.server.entry:app"
 STARTS = 2
 READY_SECONDS = 60.0
 PR_SET_PDEATHSIG = 1
+# The kernel takes the thread that started a child for its parent: this one lives as long as the double.
+SPAWNER = ThreadPoolExecutor(1, thread_name_prefix="spawner")
 CRASHED = (
     "Your container application crashed. This may be caused by errors in your scoring file's init() function.\n"
     "Please check the logs for your container instance: {name}. From the AML SDK, you can run print(service.get_logs())"
@@ -58,7 +61,7 @@ class Container:
             for _ in range(STARTS):
                 if self._closed:
                     return
-                self._child = self._spawn(python, root, listener)
+                self._child = SPAWNER.submit(self._spawn, python, root, listener).result()
                 if self._answers(self._child, listener.getsockname()[1]):
                     self.port = listener.getsockname()[1]
                     return
