@@ -16,7 +16,7 @@ from shared.backends.azure import names, services
 from shared.backends.azure.material import Material
 from shared.backends.azure.standing import PACKAGE, RELEASE, SLOT, standing
 from shared.backends.azure.workspace import Azure
-from shared.errors import NotFound, Unavailable
+from shared.errors import Blocked, NotFound, Unavailable
 from shared.ports import Service
 
 GENERATION = "generation"
@@ -89,6 +89,9 @@ class Endpoints:
         if endpoint is not None:
             endpoint.create_version(name, models=[its.model], inference_config=its.inference, **room, **told)
             return
+        if not self._azure.scope.aks:
+            advice = "attach an AKS cluster to the workspace and name it in AZUREML_AKS"
+            raise Blocked(f"there is no cluster on which production of {project} is served: {advice}")
         from azureml.core import Model
         from azureml.core.webservice import AksEndpoint
 

@@ -18,6 +18,9 @@ QUOTA = (
 )
 SHAPE = "azureml._base_sdk_common.workspace.models:ComputeResource"
 
+AKS_NAME = "signalbox-aks"
+"""The cluster that is attached from the beginning."""
+
 
 @area("computes")
 class Computes:
@@ -27,7 +30,7 @@ class Computes:
         self._azure = azure
         self.known: dict[str, dict[str, Any]] = {}
         self.looks: dict[str, int] = {}
-        self.put("signalbox-aks", {"computeType": "AKS", "properties": AKS}, attached=True)
+        self.put(AKS_NAME, {"computeType": "AKS", "properties": AKS}, attached=True)
 
     def put(self, name: str, properties: dict[str, Any], attached: bool = False) -> dict[str, Any]:
         """Make one, there at once."""

@@ -193,6 +193,7 @@ class Asked(BaseHTTPRequestHandler):
     """One connection of a user."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: Front
 
     def log_message(self, format: str, *arguments: Any) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tests.azure.double.azure import Azure, Settings
 from tests.azure.double.certificates import Authority
+from tests.azure.double.computes import AKS_NAME as AKS
 from tests.azure.double.proxy import Server
 
 
@@ -37,6 +38,7 @@ class Double:
             "AZURE_CLIENT_ID": settings.client,
             "AZURE_CLIENT_SECRET": settings.secret,
             "AZURE_LOCATION": settings.location,
+            "AZUREML_AKS": AKS,
         }
 
     def serve(self) -> None:
