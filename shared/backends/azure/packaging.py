@@ -17,7 +17,7 @@ from shared.backends.azure.workspace import Azure
 from shared.backends.local.processes import ROOT
 from shared.errors import NotFound, SignalboxError, StepFailed
 from shared.ports import Artifacts, ImageReport, ImageSpec, Ledger
-from shared.release.ids import canonical, sha256
+from shared.release.ids import canonical, run_name, sha256
 
 SERVING = ROOT / "shared" / "jobs" / "serving"
 LISTED = "outputs/environment.txt"
@@ -38,7 +38,7 @@ class Begun(Struct, frozen=True):
 
 
 class Trained(Struct, frozen=True):
-    """What a package needs of the training run: its environment, and the list of the packages in it."""
+    """What a package needs of a run of ours: its environment, and the list of the packages in it."""
 
     environment: str
     version: str
@@ -85,7 +85,7 @@ class AzureImages:
 
     async def _package(self, spec: ImageSpec) -> Package:
         job = spec.model.removeprefix("job:").partition("/")[0]
-        trained = await self._azure.do(f"the run {job}", self._trained, job)
+        trained = await self._ran(job, spec.release)
         lock = spec.provenance.get("lock", "")
         if lock and sha256(trained.packages) != lock:
             reason = f"the model was trained with the packages {sha256(trained.packages)}, checked was {lock}"
@@ -106,6 +106,14 @@ class AzureImages:
             requirements=await self._artifacts.put(trained.packages),
         )
         return await fetch(self._artifacts, await self._artifacts.put(manifest.encoded()))
+
+    async def _ran(self, job: str, release: str) -> Trained:
+        try:
+            return await self._azure.do(f"the run {job}", self._trained, job)
+        except NotFound:
+            # A published pipeline trained, in what we do not know; the check ran in the environment that serves.
+            checked = run_name(release, "check", 1)
+            return await self._azure.do(f"the run {checked}", self._trained, checked)
 
     def _trained(self, workspace: Any, job: str) -> Trained:
         from azureml.core import Run

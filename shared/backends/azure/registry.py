@@ -1,13 +1,15 @@
 """The model registry of the workspace.
 
-What of a version is verified here: that the run it was made from is one of its release; the digest of its files is
-what the property `model` says, which nobody can change once it is set. The registry gives no digest of its own, and
-nothing is downloaded to make one: the service that serves a version compares its files with it before it answers.
+What of a version is verified here: that the run it was made from, or that run's experiment, is one of its release.
+The digest of its files is what the property `model` says, which nobody can change once it is set. The registry gives
+no digest of its own, and nothing is downloaded to make one: the service that serves a version compares its files with
+that digest before it answers.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
+from shared.backends.azure import pipelines
 from shared.backends.azure.workspace import Azure
 from shared.errors import NotFound, StepFailed
 from shared.ports import ModelVersion
@@ -37,12 +39,20 @@ class AzureRegistry:
         if _versions(workspace, name, release):
             return
         job, _, path = source.removeprefix("job:").partition("/")
+        run = self._run(workspace, job, f"outputs/{path}")
+        tags = {RELEASE: release}
+        run.register_model(name, model_path=f"outputs/{path}", properties=properties | tags, tags=tags)
+
+    def _run(self, workspace: Any, job: str, path: str) -> Any:
         try:
-            self._azure.now(f"a version of {name}", _make, name, job, path, properties | {RELEASE: release})
+            return self._azure.now(f"the run {job}", _got, job)
         except NotFound as error:
-            raise StepFailed(
-                f"there is no run {job} to register {name} from: {error}", "Open the release again"
-            ) from error
+            # A published pipeline did the job: its run is in an experiment of that name, the model in a step of it.
+            for run in pipelines.runs(workspace, job):
+                for each in (run, *run.get_children()):
+                    if any(name.startswith(f"{path}/") for name in each.get_file_names()):
+                        return each
+            raise StepFailed(f"there is no run {job} that left {path}: {error}", "Open the release again") from error
 
 
 def listed(workspace: Any, **wanted: Any) -> list[Any]:
@@ -58,14 +68,12 @@ def _versions(workspace: Any, name: str, release: str) -> list[ModelVersion]:
 
 
 def _digest(model: Any, release: str) -> str:
-    if release_in(model.run_id or "") != release:
+    if release not in (release_in(model.run_id or ""), release_in(model.experiment_name or "")):
         return f"files of the run {model.run_id or '(none)'}, which is not of this release"
     return str(model.properties.get(DIGEST, "files of an unknown digest"))
 
 
-def _make(workspace: Any, name: str, job: str, path: str, properties: dict[str, str]) -> None:
+def _got(workspace: Any, job: str) -> Any:
     from azureml.core import Run
 
-    tags = {RELEASE: properties[RELEASE]}
-    run = Run.get(workspace, job)
-    run.register_model(name, model_path=f"outputs/{path}", properties=properties, tags=tags)
+    return Run.get(workspace, job)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from signalbox_job.outcome import JobFailed
+
 VARIABLE = "SIGNALBOX_SERVICE_KEY"
 
 
@@ -15,5 +17,14 @@ def surroundings(run: Any, told: Mapping[str, Any]) -> dict[str, str]:
     if told["kind"] != "try" or not service:
         return {}
     from azureml.core import Webservice
+    from azureml.exceptions import AzureMLException
+    from requests.exceptions import RequestException
 
-    return {VARIABLE: Webservice(run.experiment.workspace, service["name"]).get_keys()[0]}
+    try:
+        return {VARIABLE: Webservice(run.experiment.workspace, service["name"]).get_keys()[0]}
+    except (AzureMLException, RequestException) as error:
+        # Its text may hold the headers of the request.
+        raise JobFailed(
+            f"the key of the service {service['name']} could not be had: {type(error).__name__}",
+            "See that the service is there and that whoever submits runs may list its keys, then release again",
+        ) from None
