@@ -17,7 +17,7 @@ from shared.backends.azure.environments import Environments
 from shared.backends.azure.runs import SCRIPTS, AzureJobs
 from shared.backends.azure.workspace import Azure
 from shared.backends.local.artifacts import FileArtifacts
-from shared.ports import JobReport, JobSpec
+from shared.ports import Artifacts, JobReport, JobSpec
 from tests.azure.stand_in import StandIn
 
 RELEASE = "0123456789abcdef0123"
@@ -35,7 +35,7 @@ pathlib.Path("outputs/model").mkdir(parents=True)
 pathlib.Path("outputs/model/m.txt").write_text("a model")
 json.dump({"rows": 3, "curve": [1.0, 0.5], "labels": {"loss": 0.25}}, open("outputs/result.json", "w"))
 """
-PARTS = ("on_azure.py", "azure_run", "signalbox_job", "requirements.in", "azure.in")
+PARTS = ("on_azure.py", "azure_run", "signalbox_job", "serving", "requirements.in", "azure.in")
 
 
 def scripts(folder: Path, **kinds: str) -> Path:
@@ -66,8 +66,10 @@ def tarred(files: Mapping[str, str]) -> bytes:
 class Ground:
     """AzureJobs on the double, with what a test needs beside them."""
 
-    def __init__(self, double: StandIn, azure: Azure, folder: Path, **kinds: str) -> None:
-        self.double, self.azure, self.artifacts = double, azure, FileArtifacts(folder / "artifacts")
+    def __init__(
+        self, double: StandIn, azure: Azure, folder: Path, artifacts: Artifacts | None = None, **kinds: str
+    ) -> None:
+        self.double, self.azure, self.artifacts = double, azure, artifacts or FileArtifacts(folder / "artifacts")
         self.jobs = AzureJobs(azure, self.artifacts, Environments(azure), scripts(folder / "scripts", **kinds))
 
     def find(self, name: str) -> JobReport | None:
@@ -98,7 +100,7 @@ class Ground:
             project="diabetes",
             release=RELEASE,
             step=step,
-            code=self.artifacts.put_now(tarred(commit)),
+            code=asyncio.run(self.artifacts.put(tarred(commit))),
             data=(),
             inputs={},
             settings='{"target": "y"}',
@@ -109,7 +111,7 @@ class Ground:
 
     def ended(self, name: str) -> JobReport:
         """Return how a job ended, once Azure has told that it did; its deadline is that of the test."""
-        while not any(each["data"]["runId"] == name for each in self.double.events()):
+        while not any(each["data"].get("runId") == name for each in self.double.events()):
             threading.Event().wait(0.05)
         report = self.find(name)
         assert report is not None

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from dulwich.repo import Repo
 
 from shared.backends.azure.workspace import Azure
 from shared.errors import Blocked, NotFound, StepFailed, Unavailable
@@ -72,6 +73,21 @@ def test_what_is_submitted_is_the_commit_and_our_scripts_and_nothing_else(
     assert asked["maxRunDurationSeconds"] == 60 + 3600
     assert asked["environmentVariables"] == {}
     assert list((ground.azure.scope.state / "runs" / "submitted").iterdir()) == [], "what was sent is kept nowhere"
+
+
+def test_a_run_says_whose_it_is_and_nothing_about_the_repository_this_app_stands_in(
+    double: StandIn, ground: Ground, late: None
+) -> None:
+    Repo.init(str(ground.azure.scope.state), mkdir=True)
+
+    ground.submit(ground.spec())
+
+    properties = ground.with_run(NAME, lambda run: run.properties)
+    assert {name: value for name, value in properties.items() if name != "ContentSnapshotId"} == {
+        "release": RELEASE,
+        "step": "check",
+        "kind": "check",
+    }
 
 
 def test_a_project_says_where_and_how_long_its_jobs_run(double: StandIn, ground: Ground, late: None) -> None:

@@ -32,8 +32,11 @@ ASSIGNED = (
     "requests.adapters.HTTPAdapter.send",
     "azureml._common.async_utils.worker_pool.WorkerPool.submit",
     "azureml._execution._commands.Pool",
+    "azureml._base_sdk_common.tracking.tracking_info_registry.TrackingInfoRegistry.gather_all",
 )
-"""The first bounds every request of a guarded call; the others let the SDK's threads belong to the call that asked."""
+"""The first bounds every request of a guarded call; the next two let the SDK's threads belong to the call that asked.
+The last keeps the SDK from changing the folder this whole process works in, to ask git about what is not the project's.
+"""
 
 SURROUNDINGS = {
     # Without it the SDK first asks for the list of clouds, for as long as 30 s.
@@ -216,12 +219,14 @@ def prepare(scope: Scope) -> None:
         _settle_home(scope.state)
         import azureml.core  # noqa: F401 - first: its parts import each other in a circle that begins here
         import requests.adapters
+        from azureml._base_sdk_common.tracking.tracking_info_registry import TrackingInfoRegistry
         from azureml._common.async_utils.worker_pool import WorkerPool
         from azureml._execution import _commands
 
         requests.adapters.HTTPAdapter.send = _bounded(requests.adapters.HTTPAdapter.send)  # type: ignore[method-assign]
         WorkerPool.submit = _belonging(WorkerPool.submit)
         _commands.Pool = _Beside
+        TrackingInfoRegistry.gather_all = lambda *_: {}
         for loud in LOUD:
             logging.getLogger(loud).setLevel(logging.CRITICAL)
         _prepared.append(scope)

@@ -21,6 +21,7 @@ from shared.errors import NotFound, StepFailed
 from shared.ports import JobSpec
 
 MODEL = "outputs/model/"
+TRAINS = re.compile(r"-train-\d+$")
 HOST = re.compile(r"[a-z0-9-]+\.(api|pipelines)\.azureml\.ms")
 
 
@@ -50,6 +51,11 @@ def checked(scope: Scope, address: str) -> str:
     raise StepFailed(reason, "copy the REST endpoint of the published pipeline into [train] pipeline_endpoint")
 
 
+def may_have_done(name: str) -> bool:
+    """Say whether a job of this name may have been done by a pipeline: only training is."""
+    return TRAINS.search(name) is not None
+
+
 def runs(workspace: Any, name: str) -> Iterator[Any]:
     """Yield the runs of the pipeline that did a job, newest first; none when it was never started."""
     from azureml.core import Experiment
@@ -63,10 +69,18 @@ def result(run: Any, state: Path) -> dict[str, Any] | None:
 
     How many rows it was trained on is not known here: 0. None when there is no model.
     """
+    found = holder(run)
+    if found is None:
+        return None
+    names = [name for name in found.get_file_names() if name.startswith(MODEL)]
+    return {"rows": 0, "holdout_rows": 0, "model": _weighed(found, names, state), "labels": {}}
+
+
+def holder(run: Any) -> Any | None:
+    """Return a pipeline's run, or the one of its steps, that left a model in its outputs."""
     for each in (run, *run.get_children()):
-        names = [name for name in each.get_file_names() if name.startswith(MODEL)]
-        if names:
-            return {"rows": 0, "holdout_rows": 0, "model": _weighed(each, names, state), "labels": {}}
+        if any(name.startswith(MODEL) for name in each.get_file_names()):
+            return each
     return None
 
 

@@ -1,14 +1,13 @@
 """What a run of Azure ML tells about a job: its state in our words, its result, or why there is none."""
 
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from shared.backends.azure import pipelines
-from shared.errors import NotFound
 from shared.ports import JobReport, JobStatus
 
 ENDS: Mapping[str, JobStatus] = {"Completed": "completed", "Failed": "failed", "Canceled": "cancelled"}
@@ -141,11 +140,3 @@ def _json(content: bytes) -> dict[str, Any]:
         return msgspec.json.decode(content, type=dict[str, Any])
     except msgspec.DecodeError:
         return {}
-
-
-def found(ask: Callable[[], Any]) -> Any | None:
-    """Return what a guarded call finds; None when the service has nothing of that name."""
-    try:
-        return ask()
-    except NotFound:
-        return None

@@ -3,12 +3,11 @@
 Only one submit at a time: the SDK keeps the last snapshot of a workspace in one file.
 """
 
-import re
 import threading
 from pathlib import Path
 from typing import Any
 
-from shared.backends.azure import compute, data_access, pipelines, run_reports
+from shared.backends.azure import compute, data_access, history, pipelines, run_reports
 from shared.backends.azure.environments import Environments, recipe
 from shared.backends.azure.submitting import SCRIPT, Parts, parts, source_folder
 from shared.backends.azure.workspace import Azure
@@ -22,7 +21,6 @@ OURS = ("requirements.in", "azure.in")
 SPARE_SECONDS = 3600
 """For the compute and the environment, where a project gives no other bound for the whole run."""
 
-TRAINS = re.compile(r"-train-\d+$")
 _submitting = threading.Lock()
 
 
@@ -52,15 +50,15 @@ class AzureJobs:
         return await self._azure.do(f"the log of the run {name}", self._log, name)
 
     def _find(self, workspace: Any, name: str) -> JobReport | None:
-        run = self._run(name)
-        if run is not None:
-            return run_reports.report(run, self._state)
-        run = self._pipeline_run(workspace, name)
-        return None if run is None else run_reports.report_of_pipeline(run, self._state)
+        run = history.run_of_job(self._azure, name)
+        if run is None:
+            return None
+        told = run_reports.report if run.id == name else run_reports.report_of_pipeline
+        return told(run, self._state)
 
     def _submit(self, workspace: Any, spec: JobSpec, given: Parts) -> None:
         # What was lost on its way here may be there; and what a second answer would be, Azure does not say.
-        if self._run(spec.name) is not None:
+        if history.run(self._azure, spec.name) is not None:
             return
         if spec.target.pipeline:
             return pipelines.submit(self._azure, spec)
@@ -69,7 +67,7 @@ class AzureJobs:
             try:
                 self._azure.ask(f"a run {spec.name}", _send, workspace, spec, config)
             except Conflict:
-                if self._run(spec.name) is None:
+                if history.run(self._azure, spec.name) is None:
                     raise
             except NotFound as error:
                 # The compute target was there a moment ago; looked for again, it is made, or told to be missing.
@@ -94,28 +92,15 @@ class AzureJobs:
         return config
 
     def _cancel(self, workspace: Any, name: str) -> None:
-        run = self._run(name) or self._pipeline_run(workspace, name)
+        run = history.run_of_job(self._azure, name)
         if run is not None and run.status not in run_reports.ENDS:
             run.cancel()
 
     def _log(self, workspace: Any, name: str) -> str:
-        run = self._run(name) or self._pipeline_run(workspace, name)
+        run = history.run_of_job(self._azure, name)
         if run is None:
             raise NotFound(f"there is no job {name}")
         return run_reports.log_of(run, self._state)
-
-    def _run(self, name: str) -> Any | None:
-        return run_reports.found(lambda: self._azure.now(f"the run {name}", _got, name))
-
-    def _pipeline_run(self, workspace: Any, name: str) -> Any | None:
-        """Return the run of a published pipeline that did a job: only training is done by one."""
-        return next(pipelines.runs(workspace, name), None) if TRAINS.search(name) else None
-
-
-def _got(workspace: Any, name: str) -> Any:
-    from azureml.core import Run
-
-    return Run.get(workspace, name)
 
 
 def _send(workspace: Any, spec: JobSpec, config: Any) -> None:

@@ -4,10 +4,18 @@ What was submitted holds `champion/<name>/` with manifest.json, code/, requireme
 """
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
+from signalbox_job.outcome import JobFailed
+
 from azure_run import frozen
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "serving"))
+import signalbox_model
+
+del sys.path[0]
 
 
 def describe(run: Any, folder: Path, work: Path, target: Path) -> None:
@@ -16,7 +24,11 @@ def describe(run: Any, folder: Path, work: Path, target: Path) -> None:
 
     told = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     model = Model(run.experiment.workspace, told["model"], version=int(told["version"]))
-    files = model.download(target_dir=str(work / "model"), exist_ok=True)
+    model.download(target_dir=str(work / "model"), exist_ok=True)
+    try:
+        files = signalbox_model.verified(str(work / "model"), told["digest"])
+    except RuntimeError as error:
+        raise JobFailed(f"the live model is not what was approved: {error}", "Look into the registry") from error
     listed = folder / "requirements.txt"
     python = frozen.interpreter(listed.read_text(encoding="utf-8"), work / "environment")
     code = (folder / "code").resolve()
