@@ -15,7 +15,6 @@ import subprocess
 import tarfile
 import tempfile
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -31,8 +30,6 @@ APP = "azureml_inference_server_http.server.entry:app"
 STARTS = 2
 READY_SECONDS = 60.0
 PR_SET_PDEATHSIG = 1
-# The kernel takes the thread that started a child for its parent: this one lives as long as the double.
-SPAWNER = ThreadPoolExecutor(1, thread_name_prefix="spawner")
 CRASHED = (
     "Your container application crashed. This may be caused by errors in your scoring file's init() function.\n"
     "Please check the logs for your container instance: {name}. From the AML SDK, you can run print(service.get_logs())"
@@ -51,21 +48,30 @@ class Container:
         self._folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=_services(azure)))
         self._child: subprocess.Popen[bytes] | None = None
         self._closed = False
+        self._decided = threading.Event()
         self.port = 0
 
     def start(self) -> None:
         """Start and wait until it answers; `Crashed` when it does not."""
         python, root = self._prepare()
-        listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        with listener:
+        # The kernel ends a child with the thread that started it, so that thread lives as long as the child.
+        threading.Thread(target=self._keep, args=(python, root), daemon=True).start()
+        self._decided.wait()
+        if not self.port and not self._closed:
+            raise Crashed(CRASHED.format(name=self._name))
+
+    def _keep(self, python: Path, root: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
             for _ in range(STARTS):
                 if self._closed:
-                    return
-                self._child = SPAWNER.submit(self._spawn, python, root, listener).result()
+                    break
+                self._child = self._spawn(python, root, listener)
                 if self._answers(self._child, listener.getsockname()[1]):
                     self.port = listener.getsockname()[1]
-                    return
-        raise Crashed(CRASHED.format(name=self._name))
+                    break
+        self._decided.set()
+        if self.port and self._child is not None:
+            self._child.wait()
 
     def log(self) -> str:
         """Return what it printed."""
@@ -158,7 +164,7 @@ def _services(azure: "Azure") -> Path:
 
 
 def _asked(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=0.5)
     try:
         connection.request("GET", "/")
         return connection.getresponse().status == 200
