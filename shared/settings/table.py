@@ -69,7 +69,8 @@ TABLES: dict[str, dict[str, Setting]] = {
             like=r"https?://\S+",
         ),
         "EVENT_SECONDS": Setting(
-            "seconds, 1 to 29, after which an event is given back to Event Grid, which waits 30 and sends it again",
+            "a number of seconds, 1 to 29, after which an event is given back to Event Grid, which waits for 30 "
+            "and sends it again",
             default="18",
         ),
     },
@@ -133,8 +134,10 @@ TABLES: dict[str, dict[str, Setting]] = {
         "AZUREML_IMAGE": Setting(
             "the base image of jobs and services (empty: the one that azureml-core names)", like=r"\S+"
         ),
-        "AZURE_TIMEOUT_SECONDS": Setting("seconds, 1 to 120, that one call to Azure may take", default="10"),
-        "AZURE_ATTEMPTS": Setting("how often, 1 to 5, a call is made that is not answered", default="2"),
+        "AZURE_TIMEOUT_SECONDS": Setting(
+            "a number of seconds, 1 to 120, that one call to Azure may take", default="10"
+        ),
+        "AZURE_ATTEMPTS": Setting("a whole number, 1 to 5: how often a call is made that is not answered", default="2"),
     },
 }
 TABLE: dict[str, Setting] = {name: setting for rows in TABLES.values() for name, setting in rows.items()}

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -208,19 +209,41 @@ def logs(
 
 
 @app.command()
-def doctor(state: State = None, json: Json = False) -> None:
-    """Look at everything a stack needs; each line is ok, or says what is wrong and what to do."""
-    at = find_state(state)
-    findings = doctors.examine(at)
+def doctor(
+    settings: Annotated[
+        Path | None, typer.Option(help="Look at an app for Azure: a local.settings.json, or az's list of app settings.")
+    ] = None,
+    environment: Annotated[bool, typer.Option("--environment", help="The same, for the settings set here.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask nothing over the network.")] = False,
+    state: State = None,
+    json: Json = False,
+) -> None:
+    """Look at everything a stack, or an app in Azure, needs; each line is ok, or says what is wrong and what to do."""
+    findings, following = [], f"{command()} status"
+    if settings is not None or environment:
+        following = "make package"
+    for one in _looked_at(settings, environment, offline, state):
+        findings.append(one)
+        if not json:
+            console.print(str(one), soft_wrap=True, markup=False)
     bad = [one for one in findings if not one.ok]
-    tell(
-        [vars(one) for one in findings],
-        "\n".join(map(str, findings)),
-        json,
-        bad[0].do if bad else f"{command()} status",
-    )
+    tell([vars(one) for one in findings], [], json, bad[0].do if bad else following)
     if bad:
         raise typer.Exit(1)
+
+
+def _looked_at(
+    settings: Path | None, environment: bool, offline: bool, state: Path | None
+) -> Iterable[doctors.Finding]:
+    if settings is None and not environment:
+        return doctors.examine(find_state(state))
+    from tools.doctor import examine, given
+
+    try:
+        values = given.of_process() if settings is None else given.of_file(settings)
+    except given.NoSettings as error:
+        raise Refused(str(error)) from error
+    return examine.examine(values, online=not offline)
 
 
 def main() -> None:

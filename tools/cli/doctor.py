@@ -8,33 +8,16 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from tools.cli.reach import command, read_json
+from tools.doctor import Finding
+from tools.doctor.hosted import python
 
 PORTS = {7071: "the app", 7072: "the topic and the stable addresses"}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at; `do` is empty when it is ok."""
-
-    about: str
-    found: str
-    do: str = ""
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing needs to be done."""
-        return not self.do
-
-    def __str__(self) -> str:
-        line = f"  {'ok' if self.ok else '!!'}  {self.about:<14} {self.found}"
-        return line if self.ok else f"{line}\n      do: {self.do}"
 
 
 def examine(state: Path) -> list[Finding]:
@@ -51,13 +34,6 @@ def examine(state: Path) -> list[Finding]:
     else:
         findings += [Finding("stack", f"up: {run['host_url']} and {run['grid_url']}"), *answers(state, run)]
     return findings
-
-
-def python() -> Finding:
-    """Look at the interpreter."""
-    version = ".".join(map(str, sys.version_info[:3]))
-    fits = (3, 11) <= sys.version_info[:2] < (3, 14)
-    return Finding("python", f"{version} at {sys.executable}", "" if fits else "make setup PYTHON=python3.12")
 
 
 def programs() -> Iterator[Finding]:

@@ -114,6 +114,23 @@ def head(azure: Azure, request: Request, container: str, blob: str) -> Answer:
     return Answer(200, headers=_headers(at, content) | {"content-length": str(len(content))})
 
 
+@route("DELETE", "/{container}/{blob:path}", host=HOST)
+def delete(azure: Azure, request: Request, container: str, blob: str) -> Answer:
+    """Take a blob away."""
+    at = _at(azure, request, container, blob)
+    if not at.is_file():
+        return _absent()
+    at.unlink()
+    return Answer(202)
+
+
+@route("GET", "/", host="*.queue.core.windows.net")
+def queues(azure: Azure, request: Request) -> Answer:
+    """List the queues of an account: there are none."""
+    text = b"<?xml version='1.0'?><EnumerationResults><Queues /><NextMarker /></EnumerationResults>"
+    return Answer(200, text, {"content-type": "application/xml"})
+
+
 @route("GET", "/{container}/{blob:path}", host=HOST)
 def get(azure: Azure, request: Request, container: str, blob: str) -> Answer:
     """Give a blob, or a range of its bytes."""

@@ -1,0 +1,146 @@
+"""Which function is told of which events, and the line of the Azure CLI that makes a subscription that is missing."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from shared.errors import SignalboxError
+from tools.doctor.finding import Finding
+from tools.local.subscriptions import DEFAULT
+
+if TYPE_CHECKING:
+    from shared.backends.azure.workspace import Azure
+
+ARM = "https://management.azure.com"
+VERSION = "2022-06-15"
+DEAD_LETTERS = "signalbox-dead-letter"
+SOURCES = {
+    "Microsoft.MachineLearningServices": "the workspace",
+    "Microsoft.Storage": "the storage account",
+    "Microsoft.ContainerRegistry": "the container registry",
+    "Signalbox": "the topic",
+}
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What the workspace says of itself: ids of ARM, empty for what it has none of."""
+
+    location: str
+    workspace: str
+    storage: str
+    registry: str
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One subscription: what a function is to be told of by one source."""
+
+    function: str
+    source: str
+    types: tuple[str, ...]
+
+
+def resources(workspace: Any) -> Resources:
+    """Return where the events of a workspace come from; called with the SDK's Workspace."""
+    told = workspace.get_details()
+    return Resources(
+        location=str(told.get("location", "")),
+        workspace=str(told.get("id", "")),
+        storage=str(told.get("storageAccount") or ""),
+        registry=str(told.get("containerRegistry") or ""),
+    )
+
+
+def wanted() -> Iterator[Wanted]:
+    """Yield every subscription that the app lives by: one for each function and source."""
+    for one in DEFAULT:
+        for begin, source in SOURCES.items():
+            types = tuple(kind for kind in one.types if kind.startswith(f"{begin}."))
+            if types:
+                yield Wanted(one.function, source, types)
+
+
+def examine(azure: "Azure", place: Resources, account: str, topic: str, app: str, group: str) -> Iterator[Finding]:
+    """Look at the subscriptions of every source that ARM can show."""
+    ids = {"the workspace": place.workspace, "the container registry": place.registry}
+    # The data may be in another account than the workspace's own, whose id nothing here tells.
+    ids |= {"the storage account": place.storage if place.storage.endswith(f"/{account}") else ""}
+    told: dict[str, Sequence[Mapping[str, Any]]] = {}
+    for source, resource in ids.items():
+        if resource:
+            try:
+                told[source] = azure.ask(f"the event subscriptions of {source}", listed, azure, resource)
+            except SignalboxError as error:
+                do = f"give whoever asks here the role 'EventGrid EventSubscription Reader' on {resource}"
+                yield Finding("subscriptions", " ".join(str(error).split()), do)
+    for one in wanted():
+        line = command(one, origin(one.source, ids, account, topic), account, app, group)
+        if one.source in told:
+            yield judged(one, told[one.source], line)
+        elif not (resource := ids.get(one.source)):
+            yield Finding("subscriptions", f"not looked at from here: {one.function} by {one.source}, made by {line}")
+
+
+def listed(azure: "Azure", resource: str) -> Sequence[Mapping[str, Any]]:
+    """Return the event subscriptions of one resource, as ARM shows them."""
+    import requests
+
+    url = f"{ARM}{resource}/providers/Microsoft.EventGrid/eventSubscriptions"
+    headers = {"Authorization": f"Bearer {azure.tokens().of(ARM)}"}
+    answer = requests.get(url, params={"api-version": VERSION}, headers=headers)
+    answer.raise_for_status()
+    rows: list[Mapping[str, Any]] = answer.json().get("value", [])
+    return rows
+
+
+def judged(one: Wanted, rows: Sequence[Mapping[str, Any]], line: str) -> Finding:
+    """Say whether a function is told of what it waits for, and whether what is given up is kept."""
+    ours = [row["properties"] for row in rows if leads_to(row["properties"], one.function)]
+    heard: set[str] = set()
+    for its in ours:
+        kinds = its.get("filter", {}).get("includedEventTypes")
+        heard |= {kind.lower() for kind in kinds} if kinds else {kind.lower() for kind in one.types}
+    lacking = [kind for kind in one.types if kind.lower() not in heard]
+    short = ", ".join(kind.rpartition(".")[2] for kind in lacking or one.types)
+    if lacking:
+        return Finding("subscriptions", f"{one.function} is not told of {short} by {one.source}", line)
+    broken = [its for its in ours if its.get("provisioningState", "Succeeded") != "Succeeded"]
+    if broken:
+        state = broken[0]["provisioningState"]
+        return Finding("subscriptions", f"the subscription of {one.function} is {state}", f"delete it, then: {line}")
+    if not all(its.get("deadLetterDestination") for its in ours):
+        lost = f"what {one.function} could not take for 24 h is dropped: its subscription has no dead-letter container"
+        return Finding("subscriptions", lost, line)
+    return Finding("subscriptions", f"{one.function} is told of {short} by {one.source}")
+
+
+def leads_to(its: Mapping[str, Any], function: str) -> bool:
+    """Say whether a subscription ends in a function, named by its id or in the address of the host's webhook."""
+    end = its.get("destination", {}).get("properties", {})
+    told = f"{end.get('resourceId', '')} {end.get('endpointBaseUrl', '')} {end.get('endpointUrl', '')}".lower()
+    return f"/functions/{function} " in f"{told} " or f"functionname={function}" in told
+
+
+def origin(source: str, ids: Mapping[str, str], account: str, topic: str) -> str:
+    """Return the id of a source, or what the shell asks it from."""
+    if ids.get(source):
+        return ids[source]
+    if source == "the storage account":
+        return f"$(az storage account show --name {account or 'ACCOUNT'} --query id --output tsv)"
+    if source == "the topic":
+        return f"$(az eventgrid topic list --query \"[?endpoint=='{topic}'].id\" --output tsv)"
+    return "$(az acr show --name REGISTRY --query id --output tsv)"
+
+
+def command(one: Wanted, source: str, account: str, app: str, group: str) -> str:
+    """Return the line that makes a subscription."""
+    function = f"$(az functionapp show --name {app} --resource-group {group} --query id --output tsv)"
+    letters = f"$(az storage account show --name {account or 'ACCOUNT'} --query id --output tsv)"
+    name = f"signalbox-{one.function}-{one.source.rpartition(' ')[2]}".replace("_", "-")
+    return (
+        f'az eventgrid event-subscription create --name {name} --source-resource-id "{source}" '
+        f'--endpoint-type azurefunction --endpoint "{function}/functions/{one.function}" '
+        f"--included-event-types {' '.join(one.types)} "
+        f'--deadletter-endpoint "{letters}/blobServices/default/containers/{DEAD_LETTERS}"'
+    )
