@@ -70,9 +70,11 @@ def said(given: Mapping[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_good_configuration_is_told_to_be_good_by_the_command(
-    double: StandIn, given: dict[str, str], tmp_path: Path
+    double: StandIn, given: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subscribe(double)
+    # What is set here is no part of that app.
+    monkeypatch.setenv("EVENT_SECONDS", "99")
     path = tmp_path / "local.settings.json"
     path.write_text(json.dumps({"IsEncrypted": False, "Values": given}))
     command = [sys.executable, "-m", "tools.cli", "doctor", "--settings", str(path), "--json"]
