@@ -11,6 +11,7 @@ import pytest
 
 from shared.backends.azure.scope import Scope
 from shared.backends.azure.workspace import Azure
+from tests import storage
 from tests.azure.releases import Tiny
 from tests.azure.stand_in import HOUSE, StandIn
 
@@ -44,6 +45,12 @@ def running_double(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn
 def azure_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One home for all tests of this process: the SDK settles on its home when it is imported."""
     return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="session")
+def azurite() -> str:
+    """The connection string of Azurite, started while HOME is still the one that has npm's cache."""
+    return storage.connection()
 
 
 @pytest.fixture

@@ -80,19 +80,20 @@ def ensure(azure: Azure, name: str = "") -> str:
     scope, wanted = azure.scope, name or azure.scope.compute
     found = find(azure, wanted)
     if found is None and wanted != scope.compute:
-        advice = f"make it in workspace {scope.workspace}, or take [train] compute out of signalbox.toml"
-        raise StepFailed(f"there is no compute target {wanted} in workspace {scope.workspace}", advice)
+        do = f"make it in workspace {scope.workspace}, or take [train] compute out of signalbox.toml"
+        raise StepFailed(f"there is no compute target {wanted} in workspace {scope.workspace}", do)
     if found is None:
         make(azure, wanted, scope.vm_size)
         found = find(azure, wanted)
     if found is None or not (found.is_ready or found.state in BROKEN):
         raise Unavailable(f"the cluster {wanted} is being made ({found.state if found else 'just asked for'})")
     if found.state in BROKEN:
-        raise StepFailed(f"the compute target {wanted} is {found.state}: {found.reason}", _advice(scope, found))
+        raise StepFailed(f"the compute target {wanted} is {found.state}: {found.reason}", advice(scope, found))
     return wanted
 
 
-def _advice(scope: Scope, broken: Target) -> str:
+def advice(scope: Scope, broken: Target) -> str:
+    """Say what to do about a broken one."""
     if any(each in broken.reason.lower() for each in QUOTA):
         return f"{quota_advice(scope)}; delete the broken one first: az ml compute delete --name {broken.name}"
     return f"delete it (az ml compute delete --name {broken.name}) and retry: it is made anew"

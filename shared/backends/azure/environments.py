@@ -28,7 +28,7 @@ class Recipe(Struct, frozen=True):
 
     project: str
     image: str
-    """The base docker image."""
+    """The base docker image; empty: the one that the SDK names."""
     packages: tuple[str, ...]
     """Lines for pip: the project's, then ours."""
     conda: str = ""
@@ -108,7 +108,8 @@ def described(wanted: Recipe) -> Any:
         json.dump(_dependencies(wanted), told)
         told.flush()
         made = Environment.from_conda_specification(wanted.name, told.name)
-    made.docker.base_image = wanted.image
+    if wanted.image:
+        made.docker.base_image = wanted.image
     # The SDK sets an example of its own otherwise.
     made.environment_variables = {}
     return made

@@ -1,8 +1,10 @@
 """Azure Resource Manager: the subscription, the resource group, the workspace, and where its services are found."""
 
+import json
 from typing import Any
 
 from tests.azure.double.azure import Azure, area
+from tests.azure.double.proxy import CONTROL
 from tests.azure.double.wire import Answer, Request, error, route
 
 ARM = "management.azure.com"
@@ -11,10 +13,23 @@ PROVIDERS = ("MachineLearningServices", "Storage", "KeyVault", "Insights", "Cont
 
 @area("resources")
 class Resources:
-    """The workspace of the double, as ARM shows it; None while there is none."""
+    """The resource group and the workspace of the double, as ARM shows them; None while there is none."""
 
     def __init__(self, azure: Azure) -> None:
+        self.group: dict[str, Any] | None = group(azure)
         self.workspace: dict[str, Any] | None = shown(azure)
+        self.deployments: dict[str, dict[str, Any]] = {}
+
+
+def group(azure: Azure) -> dict[str, Any]:
+    """Return the resource group as ARM shows it."""
+    its = azure.settings
+    return {
+        "id": its.group_path,
+        "name": its.resource_group,
+        "location": its.location,
+        "properties": {"provisioningState": "Succeeded"},
+    }
 
 
 def shown(azure: Azure) -> dict[str, Any]:
@@ -70,16 +85,56 @@ def subscription_(azure: Azure, request: Request, subscription: str) -> Answer:
     return Answer(body=named(azure))
 
 
-@route("GET", "/subscriptions/{subscription}/resourceGroups/{group}", host=ARM)
-def resource_group(azure: Azure, request: Request, subscription: str, group: str) -> Answer:
+@route("GET", "/subscriptions/{subscription}/resourceGroups/{name}", host=ARM)
+def resource_group(azure: Azure, request: Request, subscription: str, name: str) -> Answer:
     """Show the one resource group."""
-    if group.lower() != azure.settings.resource_group:
+    if name.lower() != azure.settings.resource_group or azure.resources.group is None:
+        return error(404, "ResourceGroupNotFound", f"Resource group '{name}' could not be found.")
+    return Answer(body=azure.resources.group)
+
+
+@route("PUT", "/subscriptions/{subscription}/resourceGroups/{name}", host=ARM)
+def make_resource_group(azure: Azure, request: Request, subscription: str, name: str) -> Answer:
+    """Make the one resource group."""
+    azure.resources.group = group(azure) | {"location": request.json()["location"]}
+    return Answer(201, azure.resources.group)
+
+
+DEPLOYED = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Resources/deployments/{name}"
+
+
+@route("GET", DEPLOYED, host=ARM)
+def deployment(azure: Azure, request: Request, subscription: str, group: str, name: str) -> Answer:
+    """Show a deployment; the second look finds it through."""
+    found = azure.resources.deployments.get(name)
+    if found is None:
+        return error(404, "DeploymentNotFound", f"Deployment '{name}' could not be found.")
+    shown_now = json.loads(json.dumps(found))
+    if found["properties"]["provisioningState"] == "Running":
+        found["properties"]["provisioningState"] = "Succeeded"
+        azure.resources.workspace = shown(azure)
+    return Answer(body=shown_now)
+
+
+@route("PUT", DEPLOYED, host=ARM)
+def deploy(azure: Azure, request: Request, subscription: str, group: str, name: str) -> Answer:
+    """Begin a deployment; the fault named `deployment` fails it with its `code` and `words`."""
+    if azure.resources.group is None:
         return error(404, "ResourceGroupNotFound", f"Resource group '{group}' could not be found.")
-    its = azure.settings
-    state = {"provisioningState": "Succeeded"}
-    return Answer(
-        body={"id": its.group_path, "name": its.resource_group, "location": its.location, "properties": state}
-    )
+    properties = {"provisioningState": "Running", "mode": request.json()["properties"]["mode"]}
+    if fault := azure.faults.take("deployment"):
+        told = {"code": fault["code"], "message": fault["words"]}
+        failed = {"code": "DeploymentFailed", "message": "At least one resource deployment failed.", "details": [told]}
+        properties |= {"provisioningState": "Failed", "error": failed}
+    azure.resources.deployments[name] = {"id": request.path, "name": name, "properties": properties}
+    return Answer(201, azure.resources.deployments[name])
+
+
+@route("POST", "/empty", host=CONTROL)
+def empty(azure: Azure, request: Request) -> Answer:
+    """Take the resource group and the workspace away: a subscription in which nothing was made yet."""
+    azure.resources.group = azure.resources.workspace = None
+    return Answer(204)
 
 
 @route("GET", "{ws}", host=ARM, shape="azureml._base_sdk_common.workspace.models:Workspace")
