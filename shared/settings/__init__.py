@@ -12,7 +12,7 @@ from shared.errors import Misconfigured, NotUnderstood
 from shared.release.config import Projects, read_projects
 from shared.settings.table import BACKENDS, SHORTEST_SECRET, STORAGES, TABLE, TABLES, Setting
 
-__all__ = ["TABLE", "TABLES", "AzureSettings", "Setting", "Settings", "read"]
+__all__ = ["TABLE", "TABLES", "AzureSettings", "Setting", "Settings", "read", "read_azure"]
 
 HOUSE = Path(__file__).resolve().parents[2]
 
@@ -110,7 +110,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
     if 0 < len(given.text("APPROVAL_KEY")) < SHORTEST_SECRET:
         given.wrong.append(f"APPROVAL_KEY is too short: {TABLE['APPROVAL_KEY'].what}")
     storage = _storage(given, backend)
-    state = Path(given.text("STATE_DIR") or Path(tempfile.gettempdir()) / "signalbox").absolute()
+    state = _state(given)
     projects_file = _found(given.text("PROJECTS"))
     projects = _projects(projects_file, given) if given.text("PROJECTS") else Projects({})
     settings = Settings(
@@ -132,6 +132,22 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
     if given.wrong:
         raise Misconfigured("; ".join(dict.fromkeys(given.wrong)))
     return settings
+
+
+def read_azure(environ: Mapping[str, str] = os.environ) -> AzureSettings:
+    """Return where in Azure the work is done and nothing else: for setting up what the other settings name."""
+    given = Given(environ)
+    needed = {name: one for name, one in TABLES["The Azure ML workspace"].items() if "azure" in one.needed}
+    given.wrong += [f"{name} is missing: {one.what}" for name, one in needed.items() if not environ.get(name)]
+    storage = given.text("STORAGE_CONNECTION") or given.text("AzureWebJobsStorage")
+    found = _azure(given, storage, _state(given))
+    if given.wrong:
+        raise Misconfigured("; ".join(dict.fromkeys(given.wrong)))
+    return found
+
+
+def _state(given: Given) -> Path:
+    return Path(given.text("STATE_DIR") or Path(tempfile.gettempdir()) / "signalbox").absolute()
 
 
 def _azure(given: Given, storage: str, state: Path) -> AzureSettings:

@@ -1,15 +1,18 @@
 """The one-time set-up: looked at first, made once, taken up where it stands, and never taken away."""
 
+import json
 from pathlib import Path
 
 import msgspec
 import pytest
+from typer.testing import CliRunner
 
 from shared.backends.azure.environments import Recipe
 from shared.backends.azure.provisioning import Part, Setup
 from shared.backends.azure.workspace import Azure
 from tests import storage
-from tests.azure.stand_in import StandIn
+from tests.azure.stand_in import HOUSE, StandIn
+from tools.cli.provision import app
 
 RECIPE = Recipe("flights", "", ("pandas==2.2.3",))
 CHANGES = {"PUT", "POST", "PATCH", "DELETE"}
@@ -33,7 +36,8 @@ def test_an_empty_subscription_is_looked_at_without_changing_it(double: StandIn,
 
     assert states(parts) == dict.fromkeys(("resource", "workspace", "cluster", "AKS", "environment"), "absent")
     assert parts[0].said == "would be made in westeurope"
-    assert parts[1].said == "can be made once there is resource group signalbox"
+    assert parts[1].said.startswith("would be made in westeurope, with storage account sbml")
+    assert parts[1].said.endswith(", once there is resource group signalbox")
     assert changes(double) == []
 
 
@@ -127,7 +131,7 @@ def test_an_aks_cluster_that_is_not_attached_is_left_to_a_person(double: StandIn
     part = Setup(Azure(msgspec.structs.replace(azure.scope, aks="other")), None).make()[3]
 
     assert part.state == "absent"
-    assert "az ml computetarget attach aks --name other" in part.advice
+    assert "az ml computetarget attach aks --name other" in part.said
     assert [each for each in changes(double) if "computes" in each] == ["PUT {ws}/computes/{name}"]
 
 
@@ -155,3 +159,37 @@ def test_what_cannot_be_asked_is_told_and_not_made(double: StandIn, azure: Azure
 
     assert parts[1].state == "broken"
     assert "could not be asked" in parts[1].said
+
+
+def test_the_command_looks_unless_it_is_told_to_make(double: StandIn, tmp_path: Path) -> None:
+    double.ask("POST", "/empty")
+    values = {name: value for name, value in double.environment.items() if name.startswith("AZURE")}
+    (tmp_path / "settings.json").write_text(json.dumps({"IsEncrypted": False, "Values": values}))
+    told = ["provision", "--settings", str(tmp_path / "settings.json")]
+
+    looked = CliRunner().invoke(app, told)
+    assert (looked.exit_code, changes(double)) == (0, [])
+    assert "would be made in westeurope" in looked.output
+    assert "--yes" in looked.output.rpartition("Next:")[2]
+
+    CliRunner().invoke(app, [*told, "--yes"])
+    made = CliRunner().invoke(
+        app, [*told, "--yes", "--json", "--project", f"flights={HOUSE / 'examples/flight-delays'}"]
+    )
+
+    answer = json.loads(made.stdout)
+    assert {part["state"] for part in answer["parts"]} == {"there"}
+    by_hand = "\n".join(one["line"] for one in answer["by_hand"])
+    assert 'az role assignment create --assignee "' in by_hand
+    assert "az eventgrid event-subscription create --name signalbox-on-run-ended-workspace" in by_hand
+
+
+def test_the_command_names_every_setting_that_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text(json.dumps({"Values": {"AZURE_SUBSCRIPTION_ID": "none"}}))
+
+    refused = CliRunner().invoke(app, ["provision", "--settings", str(tmp_path / "settings.json")])
+
+    said = str(refused.exception)
+    assert "AZURE_SUBSCRIPTION_ID is 'none': it must be the id of the subscription, a GUID" in said
+    assert "AZURE_RESOURCE_GROUP is missing" in said
+    assert "AZUREML_WORKSPACE is missing" in said

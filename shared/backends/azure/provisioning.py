@@ -38,7 +38,10 @@ class Piece(Struct, frozen=True):
     """A part that can be looked at and made; without `make`, a person makes it."""
 
     what: str
-    look: Callable[[], Part]
+    plan: str
+    """What would be made, when it is absent."""
+    look: Callable[[], Part | None]
+    """None when it is absent."""
     make: Callable[[], None] | None = None
     kind: Literal["foundation", "within", "apart"] = "within"
     """What is `within` waits until every `foundation` is there."""
@@ -67,7 +70,7 @@ class Setup:
         lacking = ""
         for piece in self._pieces():
             if lacking and piece.kind != "apart":
-                yield Part(piece.what, "absent", f"can be made once there is {lacking}")
+                yield Part(piece.what, "absent", f"{piece.plan}, once there is {lacking}")
                 continue
             part = _told(piece, piece.look)
             # A deployment that failed may be asked for again: it goes on with what is not there yet.
@@ -83,24 +86,24 @@ class Setup:
 
     def _pieces(self) -> Iterator[Piece]:
         scope = self._azure.scope
-        yield Piece(f"resource group {scope.resource_group}", self._look_group, self._make_group, "foundation")
-        yield Piece(f"workspace {scope.workspace}", self._look_workspace, self._make_workspace, "foundation")
-        yield Piece(f"cluster {scope.compute}", self._look_cluster, self._make_cluster)
+        group, workspace = f"resource group {scope.resource_group}", f"workspace {scope.workspace}"
+        where = f"would be made in {scope.location}" if scope.location else "would be made where AZURE_LOCATION says"
+        own = foundation.names(scope)
+        beside = f"{where}, with storage account {own['storage']} and key vault {own['vault']}"
+        yield Piece(group, where, self._look_group, self._make_group, "foundation")
+        yield Piece(workspace, beside, self._look_workspace, self._make_workspace, "foundation")
+        yield self._cluster()
         if scope.aks:
-            yield Piece(f"AKS cluster {scope.aks}", self._look_aks)
+            yield self._aks()
         for each in self._recipes:
             yield self._environment(each)
         yield from self._containers()
 
-    def _look_group(self) -> Part:
+    def _look_group(self) -> Part | None:
         scope = self._azure.scope
         what = f"resource group {scope.resource_group}"
         found = arm.get(self._azure, f"the {what}", scope.group_path, GROUPS)
-        return Part(what, "there", str(found.get("location", ""))) if found else Part(what, "absent", self._where())
-
-    def _where(self) -> str:
-        location = self._azure.scope.location
-        return f"would be made in {location}" if location else "AZURE_LOCATION says where it is made; it is not set"
+        return Part(what, "there", str(found.get("location", ""))) if found else None
 
     def _make_group(self) -> None:
         scope = self._azure.scope
@@ -112,24 +115,20 @@ class Setup:
             raise StepFailed("AZURE_LOCATION is not set", "set it to the region in which things are made")
         return self._azure.scope.location
 
-    def _look_workspace(self) -> Part:
+    def _look_workspace(self) -> Part | None:
         scope = self._azure.scope
         what = f"workspace {scope.workspace}"
         found = arm.get(self._azure, f"the {what}", scope.path, WORKSPACES)
         if found:
-            state = str(found["properties"].get("provisioningState", ""))
-            return Part(
-                what, "there" if state in ("Succeeded", "Updating") else "making", f"{found['location']}, {state}"
-            )
-        begun = arm.get(self._azure, f"the deployment of the {what}", self._deployment(), DEPLOYMENTS)
-        return _of_deployment(what, begun) or Part(what, "absent", self._wanted())
+            its = str(found["properties"].get("provisioningState", ""))
+            state: State = "there" if its in ("Succeeded", "Updating") else "making"
+            return Part(what, state, f"{found['location']}, {its}")
+        return _of_deployment(
+            what, arm.get(self._azure, f"the deployment of the {what}", self._deployment(), DEPLOYMENTS)
+        )
 
     def _deployment(self) -> str:
         return f"{self._azure.scope.group_path}/providers/Microsoft.Resources/deployments/{foundation.DEPLOYMENT}"
-
-    def _wanted(self) -> str:
-        own = foundation.names(self._azure.scope)
-        return f"{self._where()}, with storage account {own['storage']} and key vault {own['vault']}"
 
     def _make_workspace(self) -> None:
         scope = self._azure.scope
@@ -140,42 +139,42 @@ class Setup:
         body = foundation.template(scope, str(subscription.get("tenantId", scope.tenant)))
         arm.put(self._azure, what, self._deployment(), DEPLOYMENTS, body)
 
-    def _look_cluster(self) -> Part:
+    def _cluster(self) -> Piece:
         scope = self._azure.scope
-        what = f"cluster {scope.compute}"
-        found = compute.find(self._azure, scope.compute)
+        plan = f"would be made: {scope.vm_size}, none to {compute.MOST_NODES} nodes"
+
+        def make_it() -> None:
+            compute.make(self._azure, scope.compute, scope.vm_size)
+
+        return Piece(f"cluster {scope.compute}", plan, lambda: self._target(scope.compute, "cluster"), make_it)
+
+    def _aks(self) -> Piece:
+        name = self._azure.scope.aks
+        plan = "not attached to the workspace, which is for whoever runs it: az ml computetarget attach aks"
+        return Piece(f"AKS cluster {name}", f"{plan} --name {name}", lambda: self._target(name, "AKS cluster"))
+
+    def _target(self, name: str, kind: str) -> Part | None:
+        found = compute.find(self._azure, name)
         if found is None:
-            return Part(what, "absent", f"would be made: {scope.vm_size}, none to {compute.MOST_NODES} nodes")
+            return None
         if found.state in compute.BROKEN:
-            return Part(what, "broken", f"{found.state}: {found.reason}", compute.advice(scope, found))
-        return Part(what, "there" if found.is_ready else "making", f"{found.kind}, {found.state}")
-
-    def _make_cluster(self) -> None:
-        compute.make(self._azure, self._azure.scope.compute, self._azure.scope.vm_size)
-
-    def _look_aks(self) -> Part:
-        scope = self._azure.scope
-        what = f"AKS cluster {scope.aks}"
-        found = compute.find(self._azure, scope.aks)
-        if found is None:
-            command = f"az ml computetarget attach aks --name {scope.aks} --compute-resource-id AKS_ID"
-            return Part(
-                what, "absent", "it is not attached to the workspace", f"{command} --workspace-name {scope.workspace}"
-            )
-        return Part(what, "there" if found.is_ready else "making", f"{found.kind}, {found.state}")
+            advice = compute.advice(self._azure.scope, found)
+            return Part(f"{kind} {name}", "broken", f"{found.state}: {found.reason}", advice)
+        return Part(f"{kind} {name}", "there" if found.is_ready else "making", f"{found.kind}, {found.state}")
 
     def _environment(self, wanted: Recipe) -> Piece:
         what = f"environment {wanted.name}"
 
-        def look() -> Part:
+        def look() -> Part | None:
             found = self._environments.find(wanted.name)
-            said = f"version {found.version}" if found else f"would be registered: {len(wanted.packages)} packages"
-            return Part(what, "there" if found else "absent", said)
+            return Part(what, "there", f"version {found.version}") if found else None
 
         def register() -> None:
             self._azure.now(f"the {what}", lambda _: self._environments.ensure(wanted))
 
-        return Piece(what, look, register)
+        return Piece(
+            what, f"would be registered: {len(wanted.packages)} packages of ours and the project's", look, register
+        )
 
     def _containers(self) -> Iterator[Piece]:
         if self._account is None:
@@ -189,11 +188,10 @@ class Setup:
 def _container(account: Account, client: Any) -> Piece:
     what = f"container {client.container_name}"
 
-    def look() -> Part:
-        there = client.container_name in account.containers()
-        return Part(what, "there" if there else "absent", "" if there else "would be made")
+    def look() -> Part | None:
+        return Part(what, "there") if client.container_name in account.containers() else None
 
-    return Piece(what, look, lambda: make(client), "apart")
+    return Piece(what, "would be made", look, lambda: make(client), "apart")
 
 
 def _of_deployment(what: str, found: dict[str, Any] | None) -> Part | None:
@@ -212,14 +210,13 @@ def _of_deployment(what: str, found: dict[str, Any] | None) -> Part | None:
 def _made(piece: Piece, make_it: Callable[[], None]) -> Part:
     def made_and_looked() -> Part:
         make_it()
-        part = piece.look()
-        return part if part.state != "absent" else Part(piece.what, "making", "just asked for")
+        return piece.look() or Part(piece.what, "making", "just asked for")
 
     return _told(piece, made_and_looked)
 
 
-def _told(piece: Piece, look: Callable[[], Part]) -> Part:
+def _told(piece: Piece, look: Callable[[], Part | None]) -> Part:
     try:
-        return look()
+        return look() or Part(piece.what, "absent", piece.plan)
     except SignalboxError as error:
         return Part(piece.what, "broken", str(error), getattr(error, "advice", ""))
