@@ -5,9 +5,30 @@ import pytest
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the figures that tests recorded: a proof that does not say how much it looked at proves little."""
+    _azure_routes(terminalreporter)
     reports = [each for kind in ("passed", "failed") for each in terminalreporter.getreports(kind)]
     figures = [str(value) for each in reports for name, value in each.user_properties if name == "figures"]
     if figures:
         terminalreporter.section("figures")
         for line in figures:
             terminalreporter.write_line(line)
+
+
+def _azure_routes(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which routes of Azure the contract tests asked, and which of the double nobody did."""
+    ended = [each for each in terminalreporter.getreports("") if getattr(each, "when", "") == "teardown"]
+    told = [str(value) for each in ended for name, value in each.user_properties if name == "azure routes"]
+    if not told:
+        return
+    from tests.azure.double import load
+    from tests.azure.double.wire import ROUTES
+
+    load()
+    touched = {route for each in told for route in each.splitlines()}
+    known = {each.name for each in ROUTES if each.hosts != ("control",)}
+    terminalreporter.section("routes of Azure")
+    terminalreporter.write_line(f"{len(told)} contract tests asked {len(touched)} of the double's {len(known)} routes")
+    for route in sorted(touched):
+        terminalreporter.write_line(f"  {route}")
+    for route in sorted(known - touched):
+        terminalreporter.write_line(f"  not asked: {route}")

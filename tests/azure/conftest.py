@@ -54,7 +54,9 @@ def azurite() -> str:
 
 
 @pytest.fixture
-def double(running_double: StandIn, azure_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+def double(
+    running_double: StandIn, azure_home: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[StandIn]:
     """The double, empty, with the environment in which a client reaches it; nothing may stay without a route."""
     running_double.ask("POST", "/reset")
     for name, value in running_double.environment.items():
@@ -64,6 +66,7 @@ def double(running_double: StandIn, azure_home: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("AZUREML_CURRENT_CLOUD", "AzureCloud")
     yield running_double
     running_double.ask("DELETE", "/faults")
+    request.node.user_properties.append(("azure routes", "\n".join(running_double.ask("GET", "/routes"))))
     assert running_double.misfits() == [], "an answer of the double does not fit the SDK's own model"
     assert running_double.unrouted() == [], "the double has no route for what was asked: a stray host, or a new call"
 

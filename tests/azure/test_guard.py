@@ -1,5 +1,6 @@
 """Every call is bounded, whatever Azure does: counted on the wire, never by the clock."""
 
+import asyncio
 import re
 import threading
 from typing import Any
@@ -11,7 +12,7 @@ from shared.backends.azure import guard
 from shared.backends.azure.guard import Unanswered
 from shared.backends.azure.scope import Scope
 from shared.backends.azure.workspace import Azure
-from shared.errors import Blocked, Conflict, NotFound, SignalboxError, StepFailed
+from shared.errors import Blocked, Conflict, NotFound, SignalboxError, StepFailed, Unavailable
 from tests.azure.stand_in import StandIn
 
 RUN = "GET /history/v1.0{ws}/experiments/{experiment}/runs/{run}"
@@ -235,3 +236,51 @@ def test_a_mistake_of_ours_is_never_taken_for_an_answer(double: StandIn, azure: 
 
     with pytest.raises(AttributeError):
         azure.now("nothing", refused_then_wrong)
+
+
+def test_an_answer_that_cannot_be_read_is_no_answer(double: StandIn, azure: Azure) -> None:
+    azure.now("the location", located)
+    double.ask("POST", "/faults", {"route": "GET /rp/workspaces/*", "text": "<html>Sign in to the network</html>"})
+
+    with pytest.raises(Unavailable, match="the target could not be read"):
+        azure.now("the target", looked_up)
+
+
+def test_what_the_sdk_itself_refuses_is_told_in_its_words(azure: Azure) -> None:
+    def unnamed(workspace: Any) -> Any:
+        from azureml.core import Experiment
+
+        return Experiment(workspace, "no name/at all")
+
+    with pytest.raises(StepFailed, match="Azure's SDK refuses an experiment"):
+        azure.now("an experiment", unnamed)
+
+
+def looked_up(workspace: Any) -> Any:
+    """Look a cluster up."""
+    from azureml.core import ComputeTarget
+
+    return ComputeTarget(workspace, "cpu")
+
+
+def test_a_call_does_not_wait_for_the_failures_of_others(double: StandIn, hasty: Azure) -> None:
+    double.fault(f"GET {GOT}", "hang")
+
+    async def eight() -> list[object]:
+        calls = (hasty.do("the location", located) for _ in range(8))
+        return list(await asyncio.gather(*calls, return_exceptions=True))
+
+    assert {type(each) for each in asyncio.run(eight())} == {Unanswered}
+    # One after the other would be sixteen.
+    assert len(double.requests("GET {ws}")) <= 4
+
+
+def test_a_token_that_was_revoked_is_asked_for_anew(double: StandIn, azure: Azure) -> None:
+    azure.now("the location", located)
+    double.fault("PUT */computes/*", "401", times=1)
+    with pytest.raises(Blocked):
+        azure.now("a cluster", made)
+
+    azure.now("a cluster", made)
+
+    assert len(double.requests("POST /{tenant}/oauth2/v2.0/token")) == 2

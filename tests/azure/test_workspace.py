@@ -5,7 +5,9 @@ import sys
 
 import msgspec
 import pytest
+from azure.core.credentials import AccessToken
 
+from shared.backends.azure.auth import Tokens
 from shared.backends.azure.scope import Scope
 from shared.backends.azure.workspace import Azure
 from shared.errors import Blocked
@@ -146,3 +148,33 @@ def test_a_scope_that_is_printed_shows_no_secret(scope: Scope) -> None:
     assert scope.workspace in shown
     assert scope.secret not in shown
     assert "AccountKey" not in shown
+
+
+def test_a_token_is_renewed_before_it_ends(scope: Scope) -> None:
+    given: list[str] = []
+    now = [1000.0]
+
+    class Credential:
+        """One whose tokens live for an hour, or for the seconds it is told."""
+
+        life = 3600.0
+
+        def get_token(self, *scopes: str) -> AccessToken:
+            """Return a new token."""
+            given.append(scopes[0])
+            return AccessToken(f"token {len(given)}", int(now[0] + self.life))
+
+    credential = Credential()
+    tokens = Tokens(scope, credential, lambda: now[0])
+    assert [tokens.of("https://a"), tokens.of("https://a"), tokens.of("https://b")] == ["token 1", "token 1", "token 2"]
+
+    now[0] += 3600 - 301
+    assert tokens.of("https://a") == "token 1"
+    now[0] += 2
+    credential.life = 60.0
+    assert tokens.of("https://a") == "token 3"
+    now[0] += 29
+    assert tokens.of("https://a") == "token 3"
+    now[0] += 2
+    assert tokens.of("https://a") == "token 4"
+    assert given == ["https://a/.default", "https://b/.default", "https://a/.default", "https://a/.default"]

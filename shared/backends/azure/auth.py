@@ -1,12 +1,12 @@
 """Who this app is in Azure: a service principal when it has a secret, else a managed identity."""
 
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 from msgspec import Struct
 
+from shared.backends.azure.flights import Flight
 from shared.backends.azure.guard import given_up
 from shared.backends.azure.refusals import identity_advice, spoken
 from shared.backends.azure.scope import Scope
@@ -29,21 +29,30 @@ class Tokens:
     def __init__(self, scope: Scope, credential: Any = None, now: Callable[[], float] = time.time) -> None:
         """`credential` is one of azure-identity's, by default what the scope says."""
         self._scope = scope
-        self._credential = credential or credential_of(scope)
+        # Made anew when tokens are forgotten: azure-identity keeps them too.
+        self._make: Callable[[], Any] = lambda: credential or credential_of(scope)
+        self._credential = self._make()
         self._now = now
-        self._lock = threading.Lock()
         self._kept: dict[str, Token] = {}
+        self._flights: dict[str, Flight[Token]] = {}
 
     def of(self, audience: str) -> str:
         """Return a token for `audience`, e.g. `https://ml.azure.com`; `Blocked` when there is none for us."""
-        with self._lock:
-            kept = self._kept.get(audience)
-            if kept is None or self._now() >= kept.renew:
-                given = self._asked(f"{audience}/.default")
-                life = given.expires_on - self._now()
-                kept = Token(given.token, self._now() + max(life - EARLY, life / 2))
-                self._kept[audience] = kept
-            return kept.text
+        kept = self._kept.get(audience)
+        if kept is None or self._now() >= kept.renew:
+            kept = self._flights.setdefault(audience, Flight()).join(lambda: self._renewed(audience))
+            self._kept[audience] = kept
+        return kept.text
+
+    def _renewed(self, audience: str) -> Token:
+        given = self._asked(f"{audience}/.default")
+        life = given.expires_on - self._now()
+        return Token(given.token, self._now() + max(life - EARLY, life / 2))
+
+    def forget(self) -> None:
+        """Ask anew from now on."""
+        self._kept.clear()
+        self._credential = self._make()
 
     def _asked(self, scope: str) -> Any:
         from azure.core.exceptions import AzureError

@@ -5,15 +5,17 @@ shows how far the first one came, and makes only what is still absent.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
 from shared.backends.azure import arm, compute, foundation
 from shared.backends.azure.environments import Environments, Recipe
 from shared.backends.azure.workspace import Azure
-from shared.backends.blobs.account import Account, make
 from shared.errors import SignalboxError, StepFailed
+
+if TYPE_CHECKING:
+    from shared.backends.blobs import Account
 
 GROUPS = "2021-04-01"
 DEPLOYMENTS = "2021-04-01"
@@ -51,7 +53,7 @@ class Setup:
     """What one app needs in Azure. Both methods block: call them in a thread, or in a command."""
 
     def __init__(
-        self, azure: Azure, account: Account | None, data: Sequence[str] = (), recipes: Sequence[Recipe] = ()
+        self, azure: Azure, account: "Account | None", data: Sequence[str] = (), recipes: Sequence[Recipe] = ()
     ) -> None:
         """`data` are the containers of the projects' data, `recipes` the environments known beforehand."""
         self._azure, self._account = azure, account
@@ -185,7 +187,9 @@ class Setup:
             yield _container(self._account, self._account.data(name))
 
 
-def _container(account: Account, client: Any) -> Piece:
+def _container(account: "Account", client: Any) -> Piece:
+    from shared.backends.blobs.account import make
+
     what = f"container {client.container_name}"
 
     def look() -> Part | None:

@@ -61,8 +61,12 @@ def _said(text: str) -> tuple[str, str]:
 
 def translated(what: str, scope: Scope, error: Exception, refused: Refusal | None) -> SignalboxError:
     """Return our error for one of the SDK's; `refused` is the service's last answer when that was a no."""
+    if refused is None and type(error).__module__.partition(".")[0] in ("builtins", "json", "requests", "msrest"):
+        # The SDK stumbled over an answer: a gateway's page of HTML, or a field that is not as it was.
+        kind = type(error).__name__
+        return Unavailable(f"what Azure answered about {what} could not be read ({kind}: {spoken(error)})")
     if refused is None:
-        return StepFailed(f"Azure's SDK could not be asked for {what}: {spoken(error)}", "see the message; then retry")
+        return StepFailed(f"Azure's SDK refuses {what}: {spoken(error)}", "mend what it names, then retry")
     if refused.is_about_quota:
         return StepFailed(f"{what}: {refused}", quota_advice(scope))
     match refused.status:

@@ -1,10 +1,12 @@
 """The workspace: found once a process, and the way every adapter asks it."""
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from shared.backends.azure.auth import Tokens, authentication
+from shared.backends.azure.flights import Flight
 from shared.backends.azure.guard import Guard
 from shared.backends.azure.refusals import role_advice
 from shared.backends.azure.scope import Scope
@@ -22,25 +24,28 @@ class Azure:
         self._lock = threading.Lock()
         self._tokens: Tokens | None = None
         self._workspace: Any = None
+        self._flight: Flight[Any] = Flight()
 
     async def do(self, what: str, call: Callable[..., T], *arguments: Any) -> T:
         """Run `call(workspace, *arguments)` in a thread, bounded, with its errors translated."""
-        return await self._guard.do(what, lambda: call(self.workspace(), *arguments))
+        with self._forgetful():
+            return await self._guard.do(what, lambda: call(self.workspace(), *arguments))
 
     def now(self, what: str, call: Callable[..., T], *arguments: Any) -> T:
         """`do` for callers that are in a thread of their own."""
-        return self._guard.now(what, lambda: call(self.workspace(), *arguments))
+        with self._forgetful():
+            return self._guard.now(what, lambda: call(self.workspace(), *arguments))
 
     def ask(self, what: str, call: Callable[..., T], *arguments: Any) -> T:
         """`now` for what needs no workspace: `call(*arguments)`."""
-        return self._guard.now(what, call, *arguments)
+        with self._forgetful():
+            return self._guard.now(what, call, *arguments)
 
     def workspace(self) -> Any:
         """Return the SDK's Workspace; `Blocked` says which setting or role to mend."""
-        with self._lock:
-            if self._workspace is None:
-                self._workspace = self._found()
-            return self._workspace
+        if self._workspace is None:
+            self._workspace = self._flight.join(self._found)
+        return self._workspace
 
     def authentication(self) -> Any:
         """Return the SDK's authentication as whoever this app is."""
@@ -48,9 +53,20 @@ class Azure:
 
     def tokens(self) -> Tokens:
         """Return the tokens of this process."""
-        if self._tokens is None:
-            self._tokens = Tokens(self.scope)
-        return self._tokens
+        with self._lock:
+            if self._tokens is None:
+                self._tokens = Tokens(self.scope)
+            return self._tokens
+
+    @contextlib.contextmanager
+    def _forgetful(self) -> Iterator[None]:
+        """Begin anew after a refusal: a token may have been revoked, or be older than the role it needs."""
+        try:
+            yield
+        except Blocked:
+            self.tokens().forget()
+            self._workspace = None
+            raise
 
     def _found(self) -> Any:
         scope = self.scope

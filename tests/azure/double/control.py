@@ -18,6 +18,12 @@ def answers(azure: Azure, request: Request) -> Answer:
     return Answer(body=[{"route": each.route, "shape": each.shape, "answer": each.answer} for each in fitting])
 
 
+@route("GET", "/routes", host=CONTROL)
+def routes(azure: Azure, request: Request) -> Answer:
+    """Return the names of the routes that were asked."""
+    return Answer(body=sorted({each.route for each in azure.requests if each.route}))
+
+
 @route("GET", "/unrouted", host=CONTROL)
 def unrouted(azure: Azure, request: Request) -> Answer:
     """Return what nobody could answer."""

@@ -5,7 +5,12 @@ from typing import Any
 from tests.azure.double.azure import Azure, area
 from tests.azure.double.wire import Answer, Request, error, route
 
+SHAPE = "EnvironmentDefinition"
 FIELDS = "python environmentVariables docker spark inferencingStackVersion r".split()
+
+
+OURS_ALONE = {"python": {"condaDependenciesFile"}, "docker": {"sharedVolumes", "shmSize", "arguments"}}
+"""What the SDK sends and its own model of the answer does not have."""
 
 
 @area("environments")
@@ -33,27 +38,34 @@ def _absent(name: str) -> Answer:
     return error(404, "EnvironmentNotFound", f"Environment '{name}' was not found.")
 
 
-@route("PUT", "/environment/v1.0{ws}/environments/{name}")
+@route("PUT", "/environment/v1.0{ws}/environments/{name}", shape=SHAPE)
 def register(azure: Azure, request: Request, name: str) -> Answer:
     """Register one."""
     told = {key.lower(): value for key, value in request.json().items()}
-    return Answer(body=azure.environments.put(name, {each: told.get(each.lower()) for each in FIELDS}))
+    definition = {each: _kept(each, told.get(each.lower())) for each in FIELDS}
+    return Answer(body=azure.environments.put(name, definition))
 
 
-@route("PUT", "/environment/v1.0{ws}/environments/{name}/versions/{version}")
+def _kept(field: str, value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: inner for key, inner in value.items() if key not in OURS_ALONE.get(field, set())}
+
+
+@route("PUT", "/environment/v1.0{ws}/environments/{name}/versions/{version}", shape=SHAPE)
 def register_version(azure: Azure, request: Request, name: str, version: str) -> Answer:
     """Register one; the version that is asked for is taken as the next (assumed)."""
     return register(azure, request, name)
 
 
-@route("GET", "/environment/v1.0{ws}/environments/{name}")
+@route("GET", "/environment/v1.0{ws}/environments/{name}", shape=SHAPE)
 def show(azure: Azure, request: Request, name: str) -> Answer:
     """Show the newest version of one."""
     found = azure.environments.of(name)
     return Answer(body=found) if found else _absent(name)
 
 
-@route("GET", "/environment/v1.0{ws}/environments/{name}/versions/{version}")
+@route("GET", "/environment/v1.0{ws}/environments/{name}/versions/{version}", shape=SHAPE)
 def show_version(azure: Azure, request: Request, name: str, version: str) -> Answer:
     """Show one version of one."""
     found = azure.environments.of(name, version)

@@ -67,6 +67,8 @@ class Faults:
 def instead(fault: dict[str, Any], who: str, where: str) -> Answer | None:
     """Return what a fault answers in place of the route; None for those that let it answer."""
     kind = str(fault.get("kind", ""))
+    if "text" in fault:
+        return Answer(int(fault.get("status", 200)), fault["text"].encode(), {"content-type": "text/html"})
     if "status" in fault:
         return Answer(int(fault["status"]), fault.get("body"), dict(fault.get("headers", {})))
     if kind == "forbidden":
