@@ -15,6 +15,7 @@ import pytest
 
 from shared.backends.azure import guard
 from shared.backends.azure.scope import Scope
+from shared.backends.azure.workspace import Azure
 from tests.azure.stand_in import HOUSE, StandIn
 
 FOREIGN = {"azure", "azureml", "msal", "msrest", "msrestazure", "requests", "urllib3"}
@@ -122,6 +123,7 @@ import os
 from pathlib import PosixPath
 from shared.backends.azure.scope import Scope
 from shared.backends.azure.workspace import Azure
+from shared.backends.azure.workspace import Azure
 azure = Azure(Scope(**{told}))
 print(azure.now("the address", lambda workspace: workspace.service_context._get_api_url()))
 print(os.environ["HOME"])
@@ -141,8 +143,8 @@ def test_a_home_that_cannot_be_written_is_replaced(double: StandIn, scope: Scope
     assert (scope.state / "home/.azureml/.discovery").is_file()
 
 
-def test_a_home_that_can_be_written_stays(double: StandIn, scope: Scope, tmp_path: Path) -> None:
-    _, home = reached(scope, double, str(tmp_path))
+def test_a_home_that_can_be_written_stays(azure: Azure, azure_home: Path) -> None:
+    azure.workspace()
 
-    assert home == str(tmp_path)
-    assert not scope.state.exists()
+    assert os.environ["HOME"] == str(azure_home)
+    assert not azure.scope.state.exists()
