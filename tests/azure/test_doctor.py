@@ -49,14 +49,16 @@ def sources(double: StandIn) -> Mapping[str, str]:
         "the workspace": f"{group}/Microsoft.MachineLearningServices/workspaces/signalbox-ml",
         "the storage account": f"{group}/Microsoft.Storage/storageAccounts/signalboxmlstore",
         "the container registry": f"{group}/Microsoft.ContainerRegistry/registries/signalboxmlreg",
+        "the topic": f"{group}/Microsoft.EventGrid/topics/signalbox",
     }
 
 
 def subscribe(double: StandIn, without: str = "", **more: object) -> None:
-    """Let every function be told of its events, but one."""
-    for one in subscribing.wanted():
-        if one.source in sources(double) and one.function != without:
-            row = {"source": sources(double)[one.source], "function": one.function, "types": one.types, **more}
+    """Let every function be told of its events, but one, and somebody send on what people are told."""
+    told = [(one.source, one.function, one.types) for one in subscribing.wanted()]
+    for source, function, types in [*told, ("the topic", "mail", (subscribing.PERSON_TOLD,))]:
+        if function != without:
+            row = {"source": sources(double)[source], "function": function, "types": types, **more}
             double.ask("POST", "/subscriptions", row)
 
 
@@ -88,8 +90,12 @@ def test_a_good_configuration_is_told_to_be_good_by_the_command(
         ("storage", "signalboxmlstore may be read and written"),
         ("queues", "signalboxmlstore carries the orders"),
         ("workspace", "signalbox-ml in westeurope answers"),
+        ("compute", "signalbox-cpu is not there yet: the first release makes it, of STANDARD_DS3_V2"),
+        ("compute", "signalbox-aks is Succeeded, for production"),
         ("subscriptions", "on_image_pushed is told of ImagePushed by the container registry"),
         ("subscriptions", "on_new_data is told of BlobCreated by the storage account"),
+        ("subscriptions", "on_data_drift is told of DataDrifted by the topic"),
+        ("subscriptions", "what people are told is sent on by a subscriber of the topic"),
         ("topic", "signalbox.westeurope-1.eventgrid.azure.net takes events of ours"),
     ):
         assert (about, words) in told
@@ -136,7 +142,7 @@ def test_a_service_that_is_silent_is_told_and_the_others_are_still_asked(
     double.fault("GET */eventSubscriptions", "503")
     found = said(given, tmp_path, monkeypatch)
     told = [one for one in found["subscriptions"] if not one.ok]
-    assert len(told) == 3
+    assert len(told) == 4
     assert all("could not be asked for the event subscriptions of" in one.found for one in told)
     assert found["topic"][0].ok
 
@@ -181,6 +187,40 @@ def test_a_subscription_that_is_half_of_one_is_told(
     (one,) = (each for each in said(given, tmp_path, monkeypatch)["subscriptions"] if not each.ok)
     assert one.found.startswith(told)
     assert "az eventgrid event-subscription create" in one.do
+
+
+@pytest.mark.parametrize(
+    ("aks", "told"), [("", "AZUREML_AKS is not set"), ("gone-aks", "gone-aks is not attached to signalbox-ml")]
+)
+def test_an_app_with_no_cluster_for_production_is_told(
+    double: StandIn, given: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aks: str, told: str
+) -> None:
+    found = said({**given, "AZUREML_AKS": aks}, tmp_path, monkeypatch)["compute"]
+    (one,) = (each for each in found if not each.ok)
+    assert one.found == f"{told}, so nothing goes to production"
+    assert "set AZUREML_AKS" in one.do
+
+
+def test_nobody_who_hears_that_an_approval_waits_is_told(
+    double: StandIn, given: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subscribe(double, without="mail")
+    (told,) = (one for one in said(given, tmp_path, monkeypatch)["subscriptions"] if not one.ok)
+    assert told.found == "nobody subscribes to Signalbox.PersonTold, so no approver hears that a release waits"
+    assert f'--source-resource-id "{sources(double)["the topic"]}"' in told.do
+
+
+def test_data_in_an_account_of_their_own_are_looked_at_there(
+    double: StandIn, given: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subscribe(double)
+    apart = {**given, "STORAGE_CONNECTION": STORE.replace("signalboxmlstore", "signalboxdata")}
+    (told,) = (one for one in said(apart, tmp_path, monkeypatch)["subscriptions"] if not one.ok)
+    assert told.found == "on_new_data is not told of BlobCreated by the storage account"
+    assert "/storageAccounts/signalboxdata" in told.do
+    nowhere = {**given, "STORAGE_CONNECTION": STORE.replace("signalboxmlstore", "gone")}
+    (told,) = (one for one in said(nowhere, tmp_path, monkeypatch)["subscriptions"] if not one.ok)
+    assert told.found.startswith("the storage account was not found in the subscription")
 
 
 def test_a_managed_identity_is_asked_where_the_app_runs_and_nowhere_else(

@@ -32,6 +32,7 @@ def good(tmp_path: Path) -> dict[str, str]:
         "APPROVAL_KEY": SIGNED,
         "SECRET_HOUSES": SIGNED[::-1],
         "PUBLIC_URL": "https://signalbox.azurewebsites.net",
+        "TOPIC_ENDPOINT": "https://signalbox.westeurope-1.eventgrid.azure.net/api/events",
         "AZURE_SUBSCRIPTION_ID": "5f0c1d3e-0000-4000-8000-51a7a1b0c001",
         "AZURE_RESOURCE_GROUP": "models",
         "AZUREML_WORKSPACE": "models-ws",
@@ -45,7 +46,7 @@ def said(settings: dict[str, str], mend: str = "set NAME in FILE") -> list[Findi
 
 def test_settings_that_lack_nothing_are_one_line(good: dict[str, str]) -> None:
     (one,) = configured.examine(Given(good, ""))
-    assert (one.ok, one.found) == (True, "10 given, all that BACKEND=azure needs")
+    assert (one.ok, one.found) == (True, "11 given, all that BACKEND=azure needs")
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,7 @@ WORKSPACE = {
     "AZURE_RESOURCE_GROUP": "models",
     "AZUREML_WORKSPACE": "models-ws",
     "STORAGE_CONNECTION": "https://models.blob.core.windows.net",
+    "TOPIC_ENDPOINT": "https://signalbox.westeurope-1.eventgrid.azure.net/api/events",
 }
 
 
@@ -128,6 +129,7 @@ def test_without_azure_nothing_of_it_is_read(tmp_path: Path) -> None:
 def test_everything_that_azure_lacks_is_named_at_once(tmp_path: Path) -> None:
     lacking = environ(tmp_path, PROJECTS.encode(), BACKEND="azure", AZURE_CLIENT_SECRET="s" * 20)
     assert [one.partition(":")[0] for one in wrong(lacking)] == [
+        "TOPIC_ENDPOINT is missing",
         "AZURE_SUBSCRIPTION_ID is missing",
         "AZURE_RESOURCE_GROUP is missing",
         "AZUREML_WORKSPACE is missing",

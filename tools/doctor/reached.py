@@ -131,14 +131,36 @@ def workspace(azure: "Azure", read: Settings, app: str, group: str) -> Iterator[
         yield Finding("workspace", one_line(error), _advice(error))
         return
     yield Finding("workspace", f"{scope.workspace} in {place.location} answers")
-    if not scope.aks:
-        yield Finding(
-            "workspace",
-            "AZUREML_AKS is not set, so nothing goes to production",
-            "set AZUREML_AKS: the attached cluster",
-        )
+    yield from computes(azure)
     account = named(read.storage) if read.storage else ""
     yield from subscribing.examine(azure, place, account, read.topic_endpoint, app, group)
+
+
+def computes(azure: "Azure") -> Iterator[Finding]:
+    """Look at the cluster of jobs, which the first release makes, and at the one that production is served on."""
+    from shared.backends.azure import compute
+
+    scope = azure.scope
+    try:
+        jobs = compute.find(azure, scope.compute)
+        aks = compute.find(azure, scope.aks) if scope.aks else None
+    except SignalboxError as error:
+        yield Finding("compute", one_line(error), _advice(error))
+        return
+    if jobs is None:
+        yield Finding("compute", f"{scope.compute} is not there yet: the first release makes it, of {scope.vm_size}")
+    elif jobs.state in compute.BROKEN:
+        yield Finding("compute", f"{scope.compute} is {jobs.state}: {jobs.reason}", compute.advice(scope, jobs))
+    else:
+        yield Finding("compute", f"{scope.compute} is {jobs.state}")
+    if aks is not None:
+        broken = f"see {scope.aks} in the workspace's compute" if not aks.is_ready else ""
+        yield Finding("compute", f"{scope.aks} is {aks.state}, for production", broken)
+    else:
+        what = f"{scope.aks} is not attached to {scope.workspace}" if scope.aks else "AZUREML_AKS is not set"
+        do = "attach an AKS cluster to the workspace (in its Compute page, or by azureml-core's AksCompute.attach)"
+        do = f"{do} and set AZUREML_AKS to its name"
+        yield Finding("compute", f"{what}, so nothing goes to production", do)
 
 
 def topic(read: Settings, azure: "Azure | None") -> Finding:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from shared.errors import SignalboxError
 from tools.doctor.finding import Finding
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
 
 ARM = "https://management.azure.com"
 VERSION = "2022-06-15"
+OF_RESOURCES = "2021-04-01"
+ACCOUNTS, TOPICS = "Microsoft.Storage/storageAccounts", "Microsoft.EventGrid/topics"
+PERSON_TOLD = "Signalbox.PersonTold"
+"""Published by the app for each notice to a person; whoever subscribes sends it on."""
 DEAD_LETTERS = "signalbox-dead-letter"
 SOURCES = {
     "Microsoft.MachineLearningServices": "the workspace",
@@ -62,11 +67,17 @@ def wanted() -> Iterator[Wanted]:
 
 
 def examine(azure: "Azure", place: Resources, account: str, topic: str, app: str, group: str) -> Iterator[Finding]:
-    """Look at the subscriptions of every source that ARM can show."""
+    """Look at the subscriptions of every source of events."""
     ids = {"the workspace": place.workspace, "the container registry": place.registry}
-    # The data may be in another account than the workspace's own, whose id nothing here tells.
-    ids |= {"the storage account": place.storage if place.storage.endswith(f"/{account}") else ""}
     told: dict[str, Sequence[Mapping[str, Any]]] = {}
+    try:
+        # The data and the topic may be in another group than the workspace.
+        ids["the storage account"] = azure.ask(f"the id of {account}", located, azure, ACCOUNTS, account)
+        name = (urlsplit(topic).hostname or "").split(".")[0]
+        ids["the topic"] = azure.ask("the id of the topic", located, azure, TOPICS, name)
+    except SignalboxError as error:
+        do = "give whoever asks here the role 'Reader' on the subscription"
+        yield Finding("subscriptions", " ".join(str(error).split()), do)
     for source, resource in ids.items():
         if resource:
             try:
@@ -78,17 +89,48 @@ def examine(azure: "Azure", place: Resources, account: str, topic: str, app: str
         line = command(one, origin(one.source, ids, account, topic), account, app, group)
         if one.source in told:
             yield judged(one, told[one.source], line)
-        elif not (resource := ids.get(one.source)):
-            yield Finding("subscriptions", f"not looked at from here: {one.function} by {one.source}, made by {line}")
+        elif ids.get(one.source) == "":
+            what = f"{one.source} was not found in the subscription, so {one.function} is not looked at"
+            yield Finding("subscriptions", what, line)
+    if "the topic" in told:
+        yield people(told["the topic"], origin("the topic", ids, account, topic))
+
+
+def people(rows: Sequence[Mapping[str, Any]], source: str) -> Finding:
+    """Say whether somebody sends on what people are told: without it nobody knows that an approval waits."""
+    if any(PERSON_TOLD.lower() in _types(row["properties"], (PERSON_TOLD,)) for row in rows):
+        return Finding("subscriptions", "what people are told is sent on by a subscriber of the topic")
+    line = (
+        f'az eventgrid event-subscription create --name signalbox-people --source-resource-id "{source}" '
+        f"--endpoint-type webhook --endpoint ADDRESS --included-event-types {PERSON_TOLD}"
+    )
+    told = f"nobody subscribes to {PERSON_TOLD}, so no approver hears that a release waits"
+    return Finding("subscriptions", told, f"{line}    (ADDRESS: a Logic App or webhook that sends it as mail or chat)")
+
+
+def located(azure: "Azure", kind: str, name: str) -> str:
+    """Return the ARM id of a resource of the subscription, nothing when there is none of that name."""
+    if not name:
+        return ""
+    rows = asked_of_arm(
+        azure,
+        f"/subscriptions/{azure.scope.subscription}/resources",
+        {"api-version": OF_RESOURCES, "$filter": f"resourceType eq '{kind}' and name eq '{name}'"},
+    )
+    return str(rows[0]["id"]) if rows else ""
 
 
 def listed(azure: "Azure", resource: str) -> Sequence[Mapping[str, Any]]:
     """Return the event subscriptions of one resource, as ARM shows them."""
+    return asked_of_arm(azure, f"{resource}/providers/Microsoft.EventGrid/eventSubscriptions", {"api-version": VERSION})
+
+
+def asked_of_arm(azure: "Azure", path: str, query: Mapping[str, str]) -> Sequence[Mapping[str, Any]]:
+    """Return the rows of a list of ARM."""
     import requests
 
-    url = f"{ARM}{resource}/providers/Microsoft.EventGrid/eventSubscriptions"
     headers = {"Authorization": f"Bearer {azure.tokens().of(ARM)}"}
-    answer = requests.get(url, params={"api-version": VERSION}, headers=headers)
+    answer = requests.get(f"{ARM}{path}", params=query, headers=headers)
     answer.raise_for_status()
     rows: list[Mapping[str, Any]] = answer.json().get("value", [])
     return rows
@@ -97,10 +139,7 @@ def listed(azure: "Azure", resource: str) -> Sequence[Mapping[str, Any]]:
 def judged(one: Wanted, rows: Sequence[Mapping[str, Any]], line: str) -> Finding:
     """Say whether a function is told of what it waits for, and whether what is given up is kept."""
     ours = [row["properties"] for row in rows if leads_to(row["properties"], one.function)]
-    heard: set[str] = set()
-    for its in ours:
-        kinds = its.get("filter", {}).get("includedEventTypes")
-        heard |= {kind.lower() for kind in kinds} if kinds else {kind.lower() for kind in one.types}
+    heard = set().union(*(_types(its, one.types) for its in ours))
     lacking = [kind for kind in one.types if kind.lower() not in heard]
     short = ", ".join(kind.rpartition(".")[2] for kind in lacking or one.types)
     if lacking:
@@ -113,6 +152,11 @@ def judged(one: Wanted, rows: Sequence[Mapping[str, Any]], line: str) -> Finding
         lost = f"what {one.function} could not take for 24 h is dropped: its subscription has no dead-letter container"
         return Finding("subscriptions", lost, line)
     return Finding("subscriptions", f"{one.function} is told of {short} by {one.source}")
+
+
+def _types(its: Mapping[str, Any], all_of: Sequence[str]) -> set[str]:
+    """The types that a subscription lets through, in lower case; one without a list lets all through."""
+    return {kind.lower() for kind in its.get("filter", {}).get("includedEventTypes") or all_of}
 
 
 def leads_to(its: Mapping[str, Any], function: str) -> bool:

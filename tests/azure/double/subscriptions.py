@@ -1,5 +1,9 @@
-"""The event subscriptions of a resource, as ARM lists them; the shape is that of its REST API, version 2022-06-15."""
+"""The event subscriptions of a resource, and where resources are, as ARM lists them.
 
+The shapes are those of its REST API, versions 2022-06-15 and 2021-04-01; nothing of it was seen from Azure.
+"""
+
+import re
 from typing import Any
 
 from tests.azure.double.azure import Azure, area
@@ -20,6 +24,19 @@ class Subscriptions:
 def listed(azure: Azure, request: Request, source: str) -> Answer:
     """List the subscriptions of one source."""
     return Answer(body={"value": azure.subscriptions.of.get(f"/{source}".lower(), [])})
+
+
+@route("GET", "/subscriptions/{subscription}/resources", host=ARM)
+def resources(azure: Azure, request: Request, subscription: str) -> Answer:
+    """List the resources of one kind and name: the workspace's account and one for data, and a topic."""
+    kind, name = re.findall(r"eq '([^']*)'", request.query["$filter"])
+    its = azure.settings
+    known = {
+        "Microsoft.Storage/storageAccounts": (its.storage, "signalboxdata"),
+        "Microsoft.EventGrid/topics": ("signalbox",),
+    }
+    found = [f"{its.group_path}/providers/{kind}/{one}" for one in known.get(kind, ()) if one == name]
+    return Answer(body={"value": [{"id": one, "name": name, "type": kind} for one in found]})
 
 
 @route("POST", "/subscriptions", host=CONTROL)
