@@ -130,13 +130,14 @@ print(os.environ["HOME"])
 """
 
 
-def reached(scope: Scope, double: StandIn, home: str) -> list[str]:
-    """Reach the workspace from a process whose home this is; return an address of the workspace, and the home then."""
-    return run(REACHED.format(told=msgspec.structs.asdict(scope)), **double.environment, HOME=home)
+def reached(scope: Scope, double: StandIn, **home: str) -> list[str]:
+    """Reach the workspace from a process whose HOME this is; return an address of the workspace, and the home then."""
+    return run(REACHED.format(told=msgspec.structs.asdict(scope)), **double.environment, **home)
 
 
-def test_a_home_that_cannot_be_written_is_replaced(double: StandIn, scope: Scope) -> None:
-    address, home = reached(scope, double, "/dev/null/nobody")
+@pytest.mark.parametrize("given", [{"HOME": "/dev/null/nobody"}, {}], ids=["unwritable", "absent"])
+def test_a_home_that_cannot_be_written_is_replaced(double: StandIn, scope: Scope, given: dict[str, str]) -> None:
+    address, home = reached(scope, double, **given)
 
     assert address == "https://westeurope.api.azureml.ms"
     assert home == str(scope.state / "home")

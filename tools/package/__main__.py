@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.conformance.interpreter import NoPython313
@@ -67,7 +68,7 @@ def main() -> int:
 def packed(out: Path, progress: Progress) -> archive.Package:
     """Write the zip and say what is in it, and what is not needed of what it will install."""
     package = archive.build(HOUSE, out)
-    if lacking := needs.lacking(HOUSE, [name for name in package.names if not name.startswith(needs.LOCAL)]):
+    if lacking := needs.lacking(HOUSE, deployed(package.names)):
         told = ", ".join(f"{module} ({place})" for module, place in lacking.items())
         raise archive.NoPackage(
             f"requirements.txt does not give what is imported: {told}. Add it to pyproject.toml, make lock."
@@ -77,6 +78,11 @@ def packed(out: Path, progress: Progress) -> archive.Package:
     for name in unknown_to_git(package.names):
         print(f"            {name} is packed, though git does not know it")
     return package
+
+
+def deployed(names: Sequence[str]) -> list[str]:
+    """Return what of a package has a part in an app on Azure."""
+    return [name for name in names if not name.startswith(needs.LOCAL)]
 
 
 def unknown_to_git(names: tuple[str, ...]) -> list[str]:
@@ -98,6 +104,9 @@ def tried(package: archive.Package, progress: Progress) -> None:
         idle = ", ".join(needs.idle(HOUSE, package.names))
         progress.tell("installed", f"{count} packages of requirements.txt, by their hashes, on {version(python)}")
         print(f"            never imported by the app itself: {idle}")
+        modules = sorted(needs.imported(HOUSE, deployed(package.names)), key=lambda name: (name.count("."), name))
+        judges.importable(app, modules)
+        progress.tell("imported", f"{len(modules)} names of packages, those too that are imported only when needed")
         judged = judges.judged(app, ground.prepare(folder), folder)
         progress.tell("indexed", f"{len(judged.functions)} functions: {', '.join(judged.functions)}")
         progress.tell(

@@ -106,6 +106,31 @@ def cold_start(app: Path, folder: Path, times: int = 5) -> float:
     return statistics.median(taken)
 
 
+IMPORTS = """
+import importlib, json, sys
+for name in json.load(sys.stdin):
+    whole, _, last = name.rpartition(".")
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        # The last part may be a name within the module before it.
+        if error.name != name or not hasattr(importlib.import_module(whole), last):
+            sys.exit(f"{name}: {error}")
+"""
+
+
+def importable(app: Path, modules: Sequence[str]) -> None:
+    """Import what the app imports, lazily too, with what requirements.txt gives it on Python 3.13; raises Different.
+
+    `modules` is in the order of the imports: some packages can only be entered by their front door.
+    """
+    judge = Judge([deployed_python(app), "-I", "-c", IMPORTS], app, {**PLAIN, "HOME": str(app)})
+    started = _started(judge, json.dumps(list(modules)))
+    _, said = started.communicate(timeout=LONGEST)
+    if started.returncode:
+        raise Different(f"What the app imports cannot be imported on Python 3.13:\n{said.strip()[-2000:]}")
+
+
 @dataclass(frozen=True)
 class Judge:
     """A process that judges: its command, where it runs, and all that it sees of the environment."""

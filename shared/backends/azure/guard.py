@@ -233,12 +233,12 @@ def prepare(scope: Scope) -> None:
 
 
 def _settle_home(state: Path) -> None:
-    """Let the SDK write below HOME: it keeps caches there, and submits nothing when it cannot."""
+    """Let the SDK write below HOME: it keeps caches there, submits nothing when it cannot, and needs one to be imported."""
     try:
-        folder = Path.home() / ".azureml"
+        folder = Path(os.environ["HOME"]) / ".azureml"
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
-    except (OSError, RuntimeError):
+    except (OSError, KeyError):
         home = state / "home"
         (home / ".azureml").mkdir(parents=True, exist_ok=True)
         os.environ["HOME"] = str(home)
