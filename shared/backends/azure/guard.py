@@ -233,7 +233,7 @@ def prepare(scope: Scope) -> None:
 
 
 def _settle_home(state: Path) -> None:
-    """Let the SDK write below HOME: it keeps caches there, submits nothing when it cannot, and needs one to be imported."""
+    """Let the SDK write below HOME: it keeps caches there, and without one it submits nothing or is not imported."""
     try:
         folder = Path(os.environ["HOME"]) / ".azureml"
         folder.mkdir(parents=True, exist_ok=True)
