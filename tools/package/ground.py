@@ -21,6 +21,7 @@ from tests.world import KEY, PROJECTS, World
 from tools.local.envelope import in_schema
 from tools.local.subscriptions import CLOUD, DEFAULT, GRID, Subscription
 
+HEALTH = "HTTP: health"
 PAYLOADS = Path(__file__).resolve().parents[2] / "tests/sources/payloads"
 # Nobody answers there, so that a look at a repository ends at once and in the same way.
 REPOSITORY = "https://127.0.0.1:9/acme/houses"
@@ -44,6 +45,20 @@ class Ground:
     state: Path
     release: str
     calls: tuple[Call, ...]
+
+    def settings_of_azure(self, state: Path) -> dict[str, str]:
+        """Return the app settings of an app whose work is done in an Azure that nobody asks anything."""
+        return {
+            **self.settings(state),
+            "HOME": str(state),
+            "BACKEND": "azure",
+            "STORAGE_CONNECTION": "https://models.blob.core.windows.net",
+            "TOPIC_ENDPOINT": "https://models.westeurope-1.eventgrid.azure.net/api/events",
+            "AZURE_SUBSCRIPTION_ID": "00000000-0000-4000-8000-000000000001",
+            "AZURE_RESOURCE_GROUP": "models",
+            "AZUREML_WORKSPACE": "models",
+            "AZUREML_AKS": "models",
+        }
 
     def settings(self, state: Path) -> dict[str, str]:
         """Return the app settings of an app over a copy of the state folder."""

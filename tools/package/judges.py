@@ -23,9 +23,9 @@ from shared.backends.local.ledger import SqliteLedger
 from shared.release import chain
 from tests.conformance.interpreter import HOUSE, LOCK, UV, found, python_of
 from tests.conformance.verdicts import PLAIN
-from tools.package.ground import Ground
+from tools.package.ground import HEALTH, Ground
 
-APP = "the packed app"
+APP, IN_AZURE = "the packed app", "the packed app with the settings of Azure"
 DEPLOYED = HOUSE / ".venv/deployed"
 WORKER = HOUSE / ".venv/worker"
 # Azure brings these itself: they are no part of requirements.txt.
@@ -77,18 +77,25 @@ def judged(app: Path, ground: Ground, folder: Path) -> Judged:
     """Call the packed app on the worker and on the local host; raises Different."""
     began = datetime.now(UTC)
     states = [Path(shutil.copytree(ground.state, folder / name)) for name in ("by_worker", "by_host")]
-    jobs = [
-        {"name": APP, "folder": str(app), "settings": ground.settings(state), "calls": ground.calls} for state in states
-    ]
     judges = [_worker(app, folder), _host()]
-    started = [_started(judge, json.dumps([job])) for judge, job in zip(judges, jobs, strict=True)]
-    worker, host = (_verdict(judge, str(state), began) for judge, state in zip(started, states, strict=True))
-    if "refused" in worker or "refused" in host:
-        raise Different(f"worker: {worker.get('refused', 'taken')}\nlocal host: {host.get('refused', 'taken')}")
-    differences = [*_differences(worker, host), *_whole(worker), *_facts_that_differ(*states, began)]
+    started = [_started(judge, _jobs(app, ground, state)) for judge, state in zip(judges, states, strict=True)]
+    worker, host = (_verdicts(judge, str(state), began) for judge, state in zip(started, states, strict=True))
+    differences = [*_facts_that_differ(*states, began)]
+    for name in (APP, IN_AZURE):
+        differences += [f"{name}: {one}" for one in _differences(worker[name], host[name])]
     if differences:
         raise Different("\n".join(differences))
-    return Judged(tuple(worker["functions"]), len(ground.calls), sum(map(len, _facts(states[0], began).values())))
+    calls = sum(len(one["calls"]) for one in worker.values())
+    return Judged(tuple(worker[APP]["functions"]), calls, sum(map(len, _facts(states[0], began).values())))
+
+
+def _jobs(app: Path, ground: Ground, state: Path) -> str:
+    """The app over a state folder with every call; and with the settings of Azure, where it is only built."""
+    health = [call for call in ground.calls if call["name"] == HEALTH]
+    jobs = ((APP, ground.settings(state), ground.calls), (IN_AZURE, ground.settings_of_azure(state), health))
+    return json.dumps(
+        [{"name": name, "folder": str(app), "settings": its, "calls": calls} for name, its, calls in jobs]
+    )
 
 
 def cold_start(app: Path, folder: Path, times: int = 5) -> float:
@@ -100,8 +107,7 @@ def cold_start(app: Path, folder: Path, times: int = 5) -> float:
     taken = []
     for _ in range(times):
         began = time.perf_counter()
-        judge = _started(_worker(app, folder), job)
-        _verdict(judge)
+        _verdicts(_started(_worker(app, folder), job))
         taken.append(time.perf_counter() - began)
     return statistics.median(taken)
 
@@ -166,13 +172,13 @@ def _started(judge: Judge, jobs: str) -> "subprocess.Popen[str]":
     return started
 
 
-def _verdict(judge: "subprocess.Popen[str]", state: str = "", began: datetime = NEVER) -> Mapping[str, Any]:
+def _verdicts(judge: "subprocess.Popen[str]", state: str = "", began: datetime = NEVER) -> Mapping[str, Any]:
     told, said = judge.communicate(timeout=LONGEST)
     if judge.returncode:
         raise Different(f"{' '.join(map(str, judge.args))} ended with {judge.returncode}:\n{said[-4000:]}")
     # Where the state is kept, and when the calls were made, is all that the two are not told alike.
     text = told.replace(state, "STATE") if state else told
-    return dict(json.loads(MOMENT.sub(lambda found: _timeless(found[0], began), text))[APP])
+    return dict(json.loads(MOMENT.sub(lambda found: _timeless(found[0], began), text)))
 
 
 def _timeless(moment: str, began: datetime) -> str:
@@ -180,8 +186,10 @@ def _timeless(moment: str, began: datetime) -> str:
 
 
 def _differences(worker: Mapping[str, Any], host: Mapping[str, Any]) -> list[str]:
+    if "refused" in worker or "refused" in host:
+        return [f"worker: {worker.get('refused', 'taken')}; local host: {host.get('refused', 'taken')}"]
     theirs, ours = _bindings(worker), _bindings(host)
-    told = [f"bindings of {name}: worker {theirs.get(name)}, local host {ours.get(name)}"
+    told = _whole(worker) + [f"bindings of {name}: worker {theirs.get(name)}, local host {ours.get(name)}"
             for name in sorted({*theirs, *ours}) if theirs.get(name) != ours.get(name)]  # fmt: skip
     for name in worker["calls"]:
         answer, other = _sorted(worker["calls"][name]), _sorted(host["calls"][name])
@@ -219,7 +227,7 @@ def _apart(worker: Any, host: Any) -> str:
 
 def _whole(worker: Mapping[str, Any]) -> list[str]:
     """What the app itself says is not whole: a blueprint that did not load, a setting that is wrong."""
-    body = json.loads(worker["calls"]["HTTP: health"]["returned"]["body"])
+    body = json.loads(worker["calls"][HEALTH]["returned"]["body"])
     failed = [f"{name} did not load: {error}" for name, error in body["failed"].items()]
     return failed + [f"the settings of this trial are wrong: {one}" for one in body["settings"]]
 
