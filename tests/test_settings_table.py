@@ -13,6 +13,7 @@ from tools import settings as written
 HOUSE = Path(__file__).resolve().parents[1]
 # Of the machine or of the platform, not the operator's to set.
 OTHERS = {
+    "HOME": "where the SDK keeps its caches",
     "PATH": "where programs stand",
 }
 # The table's own reader takes the names that it is given: `given.text("BACKEND")`.
