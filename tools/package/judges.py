@@ -227,7 +227,10 @@ def _apart(worker: Any, host: Any) -> str:
 
 def _whole(worker: Mapping[str, Any]) -> list[str]:
     """What the app itself says is not whole: a blueprint that did not load, a setting that is wrong."""
-    body = json.loads(worker["calls"][HEALTH]["returned"]["body"])
+    answer = worker["calls"][HEALTH]
+    if "returned" not in answer:
+        return [f"the app cannot say whether it is whole: {answer.get('failed')}"]
+    body = json.loads(answer["returned"]["body"])
     failed = [f"{name} did not load: {error}" for name, error in body["failed"].items()]
     return failed + [f"the settings of this trial are wrong: {one}" for one in body["settings"]]
 
