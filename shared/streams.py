@@ -34,28 +34,69 @@ class Streams(Struct, frozen=True):
             # One that was put back from a backup may have grown past what is remembered: the whole of it tells.
             self.kept.pop(name, None)
             return await self.read(name)
-        # Another reader may have come further meanwhile.
-        longest = max(stream, self.kept.pop(name, stream), key=lambda each: each.position)
-        if longest.records:
-            self.kept[name] = longest
-            if len(self.kept) > KEPT:
-                del self.kept[next(iter(self.kept))]
+        self._keep(stream)
         return stream
 
-    async def append(self, stream: chain.Stream, facts: Sequence[Fact]) -> None:
-        """Append in one piece at the position read; raises `Moved` when something else came first."""
+    async def recall(self, name: str) -> chain.Stream:
+        """Return a stream as this process saw it last, without asking; one it never saw is read.
+
+        It may have grown since. So what is decided from it holds by an append at its position,
+        or once `still` found that nothing came since.
+        """
+        return self.kept.get(name) or await self.read(name)
+
+    async def still(self, stream: chain.Stream) -> None:
+        """Ask whether a stream that was recalled is all there is; raises `Moved` when it has grown."""
+        if (await self.read(stream.name)).position != stream.position:
+            raise Moved(f"{stream.name} moved on from {stream.position}")
+
+    async def append(self, stream: chain.Stream, facts: Sequence[Fact]) -> chain.Stream:
+        """Append in one piece at the position read and return the stream; `Moved` when something else came first."""
         lines = chain.encode(facts, self._now(), stream.head)
         try:
             await self.ledger.append(stream.name, lines, stream.position)
         except Conflict as conflict:
-            # A stream that was put back from a backup is shorter than what is remembered: only then read it whole.
-            if not await self.ledger.read(stream.name, stream.position):
-                self.kept.pop(stream.name, None)
+            await self._moved(stream)
             raise Moved(f"{stream.name} moved on from {stream.position}") from conflict
+        appended = chain.go_on(stream, lines)
+        self._keep(appended)
+        return appended
 
     async def add(self, name: str, facts: Sequence[Fact]) -> None:
         """Append rows that commute, at whatever position."""
-        await self.ledger.append(name, chain.encode(facts, self._now(), None), None)
+        lines = chain.encode(facts, self._now(), None)
+        length = await self.ledger.append(name, lines, None)
+        before = self.kept.get(name)
+        # Rows of others in between are fetched when the stream is read.
+        if before is not None and before.position + len(lines) == length:
+            self._keep(chain.go_on(before, lines))
+
+    async def add_while(self, wanted: Callable[[chain.Stream], bool], stream: chain.Stream, fact: Fact) -> None:
+        """Append a row that is wanted by a stream that was recalled, unless it is not by what came since."""
+        try:
+            await self.append(stream, [fact])
+        except Moved:
+            if wanted(await self.read(stream.name)):
+                await self.add(stream.name, [fact])
+
+    def _keep(self, stream: chain.Stream) -> None:
+        # Another reader may have come further meanwhile.
+        longest = max(stream, self.kept.pop(stream.name, stream), key=lambda each: each.position)
+        if longest.records:
+            self.kept[stream.name] = longest
+            if len(self.kept) > KEPT:
+                del self.kept[next(iter(self.kept))]
+
+    async def _moved(self, stream: chain.Stream) -> None:
+        """Fetch what came first, so that the next decision knows it."""
+        came = await self.ledger.read(stream.name, stream.position)
+        try:
+            self._keep(chain.go_on(stream, came))
+        except chain.Broken:
+            came = b""
+        # A stream that was put back from a backup is shorter than what is remembered: only then read it whole.
+        if not came:
+            self.kept.pop(stream.name, None)
 
     async def project(self, name: str) -> ProjectState:
         """Return what is known of a project."""

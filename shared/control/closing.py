@@ -6,7 +6,7 @@ from shared.answers import Order
 from shared.control.governing import Governing
 from shared.errors import Unavailable
 from shared.ports import Outside
-from shared.release import facts, line, state
+from shared.release import chain, environment, facts, line, state
 from shared.release.ids import run_name, slot_name
 from shared.streams import Streams, environment_stream, project_stream, release_stream
 
@@ -20,7 +20,9 @@ class Closing(Struct, frozen=True):
 
     async def close(self, release: str) -> list[Order]:
         """Stop what still runs for an ended release, vacate its slots, and take its mark away."""
-        known = state.fold((await self.streams.read(release_stream(release))).facts)
+        known = state.fold((await self.streams.recall(release_stream(release))).facts)
+        if known.ended is None:
+            known = state.fold((await self.streams.read(release_stream(release))).facts)
         if known.opened is None or known.ended is None:
             return []
         project = known.opened.project
@@ -30,19 +32,32 @@ class Closing(Struct, frozen=True):
                 await self.outside.jobs.cancel(run_name(release, step, turn))
         await self._vacate(project, "staging", slot_name(release, "staging"))
         await self._keep_two(project, release)
-        # An event that comes late closes again, and must not grow a stream that never ends.
-        if release not in (await self.streams.project(project)).closed:
-            closed = facts.ReleaseClosed(release, known.ended.how)
-            await self.streams.add(project_stream(project), [closed])
+        await self._record(project, facts.ReleaseClosed(release, known.ended.how))
         due = await self.governing.turns(project)
         await self.outside.ledger.unmark(f"open/{release}")
         return due
 
-    async def _vacate(self, project: str, environment: str, slot: str) -> None:
+    async def _record(self, project: str, closed: facts.ReleaseClosed) -> None:
+        """Record the close once: an event that comes late closes again, and must not grow a stream that never ends."""
+
+        def missing(stream: chain.Stream) -> bool:
+            return closed.release not in self.streams.project_of(stream).closed
+
+        stream = await self.streams.recall(project_stream(project))
+        if missing(stream):
+            await self.streams.add_while(missing, stream, closed)
+
+    async def _vacate(self, project: str, which: str, slot: str) -> None:
+        def claimed(stream: chain.Stream) -> bool:
+            return slot in environment.fold(stream.facts).slots
+
         await self.outside.hosting.stop(slot)
-        known = await self.streams.environment(project, environment)
-        if slot in known.slots:
-            await self.streams.add(environment_stream(project, environment), [facts.SlotVacated(slot)])
+        stream = await self.streams.recall(environment_stream(project, which))
+        if not claimed(stream):
+            # By another process, perhaps.
+            stream = await self.streams.read(stream.name)
+        if claimed(stream):
+            await self.streams.add_while(claimed, stream, facts.SlotVacated(slot))
 
     async def _keep_two(self, project: str, release: str) -> None:
         """Stop the production slots that are neither live nor the one a roll back goes to."""
@@ -52,20 +67,20 @@ class Closing(Struct, frozen=True):
         for slot in sorted(once - kept):
             await self.outside.hosting.stop(slot)
 
-    async def converge(self, project: str, environment: str) -> list[Order]:
+    async def converge(self, project: str, which: str) -> list[Order]:
         """Make the stable address answer from the head of its stream; raises `Unavailable` until it does."""
-        live = (await self.streams.environment(project, environment)).live
+        live = (await self.streams.environment(project, which)).live
         if live is None:
             return []
         service = await self.outside.hosting.find(live.slot)
         if service is None or service.status in ("stopped", "failed"):
-            await self.outside.hosting.deploy(live.slot, project, environment, live.release, live.image)
+            await self.outside.hosting.deploy(live.slot, project, which, live.release, live.image)
         if service is None or service.status != "answering":
             raise Unavailable(f"slot {live.slot} does not answer yet")
-        await self.outside.hosting.point(project, environment, live.slot, live.release, live.generation)
-        seen = await self.outside.hosting.seen(project, environment)
+        await self.outside.hosting.point(project, which, live.slot, live.release, live.generation)
+        seen = await self.outside.hosting.seen(project, which)
         if seen is None or seen.generation != live.generation:
-            raise Unavailable(f"the stable address of {project} {environment} does not answer from {live.slot} yet")
+            raise Unavailable(f"the stable address of {project} {which} does not answer from {live.slot} yet")
         row = facts.LiveSeen(live.generation, live.release)
-        await self.streams.add(environment_stream(project, environment), [row])
+        await self.streams.add(environment_stream(project, which), [row])
         return []

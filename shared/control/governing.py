@@ -6,7 +6,7 @@ from shared.answers import Order
 from shared.control.opening import Opened, Opening
 from shared.errors import Moved
 from shared.ports import Outside
-from shared.release import facts, governor, project, state
+from shared.release import chain, facts, governor, project, state
 from shared.streams import Streams, project_stream, release_stream
 
 
@@ -29,14 +29,14 @@ class Governing(Struct, frozen=True):
     streams: Streams
     opening: Opening
 
-    async def govern(self, name: str) -> Ruling:
-        """Decide about all that is wanted of a project now."""
+    async def govern(self, name: str, read: chain.Stream | None = None) -> Ruling:
+        """Decide about all that is wanted of a project now; `read` is its stream when the caller has just read it."""
         async with self.opening.alone(name):
             while True:
                 try:
-                    return await self._govern(name)
+                    return await self._govern(name, read or await self.streams.read(project_stream(name)))
                 except Moved:
-                    continue
+                    read = None
 
     async def look(self, name: str) -> list[Order]:
         """Return what is due without anybody asking: what is wanted and may begin now, and what never quite began.
@@ -51,7 +51,7 @@ class Governing(Struct, frozen=True):
             if not known.submitted and not known.attempts and not known.blocked:
                 begun = await self.opening.start(name, project.before(stream.facts, numbered.release), numbered)
                 orders += [begun.order] if begun.order else []
-        return orders + (await self.govern(name)).orders
+        return orders + (await self.govern(name, stream)).orders
 
     async def turns(self, name: str) -> list[Order]:
         """Return what is due when a release of the project is through: its successor's turn, and what is wanted."""
@@ -64,8 +64,7 @@ class Governing(Struct, frozen=True):
             orders += [Order("look", numbered.release) for numbered in running[:1]]
         return orders
 
-    async def _govern(self, name: str) -> Ruling:
-        stream = await self.streams.read(project_stream(name))
+    async def _govern(self, name: str, stream: chain.Stream) -> Ruling:
         known, now = self.streams.project_of(stream), int(self.outside.clock().timestamp())
         match governor.choose(known, self.outside.projects[name], now):
             case None:

@@ -22,7 +22,7 @@ class Hearing(Struct, frozen=True):
         fact, leads_to, step = heard(notice)
         release = ids.release_in(leads_to)
         while release:
-            stream = await self.streams.read(release_stream(release))
+            stream = await self.streams.recall(release_stream(release))
             known = state.fold(stream.facts)
             if known.opened is None:
                 break
@@ -34,6 +34,8 @@ class Hearing(Struct, frozen=True):
             try:
                 if fresh or due:
                     await self.streams.append(stream, [*([fact] if fresh else []), *due])
+                else:
+                    await self.streams.still(stream)
             except Moved:
                 continue
             return orders(known, due) or (again(known) if line.standing(known) == step else [])

@@ -52,18 +52,21 @@ class Opening(Struct, frozen=True):
     ) -> tuple[project.ProjectState, facts.ReleaseNumbered]:
         """Give the release its number, or find it; return with it the project as it was before."""
         while True:
-            stream = await self.streams.read(project_stream(name))
+            stream = await self.streams.recall(project_stream(name))
             known = self.streams.project_of(stream)
             new = self.numbered(name, known, commit, ask, cause, by, reason)
             # What was asked once is the same ask, also when new data or a newer commit came in between.
             asked = next((each for each in known.numbered.values() if ask and each.ask == ask), None)
-            if numbered := asked or known.numbered.get(new.release):
-                return project.before(stream.facts, numbered.release), numbered
+            numbered = asked or known.numbered.get(new.release)
             try:
-                await self.streams.append(stream, [new])
+                if numbered is None:
+                    await self.streams.append(stream, [new])
+                    return known, new
+                # Data that came in since make it another release.
+                await self.streams.still(stream)
             except Moved:
                 continue
-            return known, new
+            return project.before(stream.facts, numbered.release), numbered
 
     def numbered(
         self, name: str, known: project.ProjectState, commit: str, ask: str, cause: Cause, by: str, reason: str
@@ -91,7 +94,8 @@ class Opening(Struct, frozen=True):
     async def start(self, name: str, then: project.ProjectState, numbered: facts.ReleaseNumbered) -> Opened:
         """Mark and begin a release that has its number; `then` is the project as it was at that moment."""
         release = numbered.release
-        if release in (await self.streams.project(name)).closed:
+        # Whoever begins it has just numbered it, or read that it has a number.
+        if release in self.streams.project_of(await self.streams.recall(project_stream(name))).closed:
             return Opened(release, name, numbered.number, None)
         entry = self.outside.projects[name]
         opened = facts.ReleaseOpened(
@@ -114,11 +118,13 @@ class Opening(Struct, frozen=True):
 
     async def begin(self, opened: facts.ReleaseOpened) -> Opened:
         """Make the first append of a release unless it is there; the open mark holds all it needs."""
-        stream = await self.streams.read(release_stream(opened.release))
+        stream = await self.streams.recall(release_stream(opened.release))
         if not stream.records:
             fresh = state.fold([opened])
             with suppress(Moved):
                 await self.streams.append(stream, [opened, *line.due(fresh)])
+            stream = await self.streams.recall(stream.name)
+        else:
             stream = await self.streams.read(stream.name)
         # One that has ended is closed again: this mark may have been put after the close took it away.
         due = again(state.fold(stream.facts))

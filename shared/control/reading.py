@@ -99,11 +99,14 @@ class Reading(Struct, frozen=True):
 
     async def asked(self, name: str) -> tuple[state.State, dict[str, Any]]:
         """Return what is known of a release whose evidence is sealed, and that evidence."""
-        return (await self.release(name)).state, json.loads(await self.evidence(name))
+        known = (await self.release(name)).state
+        return known, json.loads(await self._evidence(known))
 
     async def evidence(self, name: str) -> bytes:
         """Return the sealed evidence of the newest round, exactly as it was sealed."""
-        known = (await self.release(name)).state
+        return await self._evidence((await self.release(name)).state)
+
+    async def _evidence(self, known: state.State) -> bytes:
         if not known.asked:
             waits = line.waiting_for(known) or "nothing: it has ended"
             raise NotFound(f"no evidence is sealed yet; the release waits for {waits}")

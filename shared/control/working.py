@@ -10,8 +10,11 @@ from shared.control.fencing import live_after_all
 from shared.errors import Blocked, Conflict, Moved, StepFailed, Unavailable
 from shared.ports import Outside
 from shared.release import chain, facts, line, state
+from shared.release.config import Project
+from shared.release.environment import EnvironmentState
 from shared.release.facts import Fact
-from shared.steps import LOOKS
+from shared.release.project import ProjectState
+from shared.steps import ASKS_PRODUCTION, ASKS_PROJECT, LOOKS
 from shared.steps.check import giving_way, overtaken
 from shared.steps.turn import Ended, Pending, Turn, Wanted
 from shared.streams import Streams, project_stream, release_stream
@@ -40,7 +43,8 @@ class Working(Struct, frozen=True):
                     named = f"{attempt}.{looks}"
 
     async def _work(self, order: Order, attempt: str) -> list[Order]:
-        stream = await self.streams.read(release_stream(order.release))
+        # What is recalled may have grown: each way from here ends by an append at its position, or asks for the rest.
+        stream = await self.streams.recall(release_stream(order.release))
         known = state.fold(stream.facts)
         if known.opened is None:
             return []
@@ -48,42 +52,58 @@ class Working(Struct, frozen=True):
             return [Order("close", order.release)]
         standing = line.standing(known)
         if known.parked is not None:
+            await self.streams.still(stream)
             return await self._set_aside(known)
         if standing is None:
             return await self.record(stream, known, [])
         turn_now = line.round_of(known, standing)
         if order.step not in (standing, "look") or order.round not in (0, turn_now):
+            await self.streams.still(stream)
             # The order that this one led to may have been lost with the process that recorded it.
             return again(known)
-        order = Order(standing, order.release, turn_now)
+        return await self._look(stream, known, Order(standing, order.release, turn_now), attempt)
+
+    async def _look(self, stream: chain.Stream, known: state.State, order: Order, attempt: str) -> list[Order]:
         try:
-            turn = await self._turn(known, standing)
+            turn = await self._turn(known, order.step)
             if newer := overtaken(turn):
                 return await self.record(stream, known, [newer])
-            look = LOOKS.get(standing)
+            look = LOOKS.get(order.step)
             if look is None:
-                raise Unavailable(f"this version of the app does not know the step {standing}; deploy one that does")
+                raise Unavailable(f"this version of the app does not know the step {order.step}; deploy one that does")
             found = await look(turn)
-            # The looks that its beginning asked for may have been lost with the process that began it.
-            looks = [Order("look", other, 0) for other in giving_way(turn)]
-            match found:
-                case Ended(facts=outcome):
-                    return looks + await self._ended(stream, known, outcome)
-                case Pending(name=name, waits_for=event):
-                    return looks + await self._pending(stream, known, order, name, event)
-                case Wanted():
+        except (StepFailed, Conflict, Unavailable) as error:
+            # What is not there any more may be gone because the release went on, and this process does not know it.
+            await self.streams.still(stream)
+            return await self._not_done(order, error)
+        # The looks that its beginning asked for may have been lost with the process that began it.
+        looks = [Order("look", other, 0) for other in giving_way(turn)]
+        match found:
+            case Ended(facts=outcome):
+                return looks + await self._ended(stream, known, outcome)
+            case Pending(name=name, waits_for=event):
+                return looks + await self._pending(stream, known, order, name, event)
+            case Wanted():
+                try:
                     return await self._make(stream, known, order, found, attempt)
-        except StepFailed as failure:
-            fact = facts.StepFailed(order.step, order.round, failure.reason, failure.advice, failure.log)
-            return await self._failed(order.release, fact)
-        except Blocked as blocked:
-            await self._note(order.release, facts.Blocked(order.step, order.round, str(blocked)))
-            raise
-        except Moved:
-            raise
-        except Conflict as conflict:
-            advice = "Somebody else made it: look at it, then open a new release"
-            return await self._failed(order.release, facts.StepFailed(order.step, order.round, str(conflict), advice))
+                except (StepFailed, Conflict, Unavailable) as error:
+                    return await self._not_done(order, error)
+
+    async def _not_done(self, order: Order, error: StepFailed | Conflict | Unavailable) -> list[Order]:
+        """Record why a step was not done when that is its outcome, or when people must know; else raise it again."""
+        match error:
+            case StepFailed():
+                fact = facts.StepFailed(order.step, order.round, error.reason, error.advice, error.log)
+                return await self._failed(order.release, fact)
+            case Blocked():
+                await self._note(order.release, facts.Blocked(order.step, order.round, str(error)))
+                raise error
+            case Moved() | Unavailable():
+                raise error
+            case Conflict():
+                advice = "Somebody else made it: look at it, then open a new release"
+                fact = facts.StepFailed(order.step, order.round, str(error), advice)
+                return await self._failed(order.release, fact)
 
     async def _turn(self, known: state.State, step: str) -> Turn:
         opened = known.release
@@ -98,10 +118,19 @@ class Working(Struct, frozen=True):
             step=step,
             round=line.round_of(known, step),
             project=entry,
-            known=await self.streams.project(opened.project),
-            production=await self.streams.environment(opened.project, "production"),
+            known=await self._project(entry, opened.project, step),
+            environment=await self._production(opened.project, step),
             now=self.outside.clock(),
         )
+
+    async def _project(self, entry: Project, name: str, step: str) -> ProjectState:
+        """Return what is known of the project now; only where a release may give way does every step go by it."""
+        asks = step in ASKS_PROJECT or entry.on_newer == "cancel"
+        return await self.streams.project(name) if asks else ProjectState()
+
+    async def _production(self, name: str, step: str) -> EnvironmentState | None:
+        """Return what is known of production now; the steps that compare nothing with it need not know."""
+        return await self.streams.environment(name, "production") if step in ASKS_PRODUCTION else None
 
     async def _ended(self, stream: chain.Stream, known: state.State, outcome: tuple[Fact, ...]) -> list[Order]:
         opened = known.release
@@ -115,6 +144,8 @@ class Working(Struct, frozen=True):
     ) -> list[Order]:
         if name not in known.submitted:
             await self.streams.append(stream, [facts.Submitted(order.step, order.round, name, event)])
+        else:
+            await self.streams.still(stream)
         return self._after(known, order.step)
 
     def _after(self, known: state.State, step: str) -> list[Order]:
@@ -155,18 +186,20 @@ class Working(Struct, frozen=True):
     async def _note(self, release: str, fact: facts.Submitted | facts.PutOff | facts.Blocked) -> bool:
         """Record what became of a try, unless its outcome was quicker; return whether the release has ended."""
         while True:
-            stream = await self.streams.read(release_stream(release))
+            stream = await self.streams.recall(release_stream(release))
             known = state.fold(stream.facts)
             over = known.ended is not None or (fact.step, fact.round) in known.outcomes
             # What blocks a step is told once, not at every look of the patrol.
             told = fact == known.blocked.get((fact.step, fact.round))
-            if over or told or (isinstance(fact, facts.Submitted) and fact.name in known.submitted):
-                return known.ended is not None
+            needless = over or told or (isinstance(fact, facts.Submitted) and fact.name in known.submitted)
             try:
-                await self.streams.append(stream, [fact])
+                if needless:
+                    await self.streams.still(stream)
+                else:
+                    await self.streams.append(stream, [fact])
             except Moved:
                 continue
-            return False
+            return known.ended is not None
 
     async def _failed(self, release: str, fact: facts.StepFailed) -> list[Order]:
         stream = await self.streams.read(release_stream(release))
@@ -182,6 +215,8 @@ class Working(Struct, frozen=True):
         due = [] if any(isinstance(fact, facts.ReleaseEnded) for fact in learnt) else line.due(known)
         if learnt or due:
             await self.streams.append(stream, [*learnt, *due])
+        else:
+            await self.streams.still(stream)
         for fact in due:
             state.learn(known, fact)
         return orders(known, due)

@@ -15,3 +15,9 @@ LOOKS: dict[str, Look] = {
     "ask": ask.look,
     "promote": promote.look,
 }
+
+ASKS_PROJECT = frozenset(("check", "ask"))
+"""The steps that go by what came in for the project until now: by newer and older releases."""
+
+ASKS_PRODUCTION = frozenset(("evaluate", "ask", "promote"))
+"""The steps that go by what is live now."""

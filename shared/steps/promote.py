@@ -104,7 +104,8 @@ async def _live(turn: Turn, service: Service, seconds: float) -> Found:
 async def _decide(turn: Turn, slot: str) -> None:
     opened, approved = turn.release, known(turn.state, "ask", Approved)
     packaged = known(turn.state, "package", Packaged)
-    stream = await turn.streams.read(environment_stream(opened.project, "production"))
+    # It was read for this look; where it went on since, the append says so.
+    stream = await turn.streams.recall(environment_stream(opened.project, "production"))
     now = environment.fold(stream.facts)
     if now.generation != turn.production.generation or now.held is not None:
         raise Moved(f"production of {opened.project} changed while this release was about to go live")

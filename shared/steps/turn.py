@@ -34,13 +34,21 @@ class Turn(Struct, frozen=True):
     round: int
     project: Project
     known: ProjectState
-    production: EnvironmentState
+    """What is known of the project, for the steps in `ASKS_PROJECT`, and for all where `on_newer` is cancel."""
+    environment: EnvironmentState | None
+    """What is known of production, for the steps in `ASKS_PRODUCTION`."""
     now: datetime
 
     @property
     def release(self) -> ReleaseOpened:
         """The opening fact of the release."""
         return self.state.release
+
+    @property
+    def production(self) -> EnvironmentState:
+        """What is known of production now."""
+        assert self.environment is not None, f"{self.step} goes by what is live: name it in ASKS_PRODUCTION"
+        return self.environment
 
     @property
     def file(self) -> ProjectFile:

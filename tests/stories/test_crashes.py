@@ -66,7 +66,7 @@ POINTS = whole_line(0, "delivery").passed
 
 @pytest.mark.parametrize("heals", ["delivery", "patrol"])
 def test_dying_at_any_point_ends_with_one_of_everything_in_production(heals: str) -> None:
-    assert POINTS > 300
+    assert POINTS > 250
     # Where a call took effect and nobody was told is where the patrol has the most to find.
     for point in range(1, POINTS + 1) if heals == "delivery" else range(2, POINTS + 1, 2):
         world = whole_line(point, heals)
@@ -380,4 +380,4 @@ def test_with_cancel_an_older_release_gives_way_wherever_the_process_dies_over_t
         world.dies_at = 0
         world.run()
         assert (world.ended(older), world.ended(newer)) == ("superseded", "open"), f"died at {point}"
-    assert reached > 20
+    assert reached > 15

@@ -3,8 +3,11 @@
 import random
 
 import pytest
+from msgspec.structs import replace
 
-from shared.release import chain, facts, project
+from shared.answers import Order
+from shared.control import Control
+from shared.release import chain, facts, line, notices, project
 from shared.streams import KEPT, Streams, project_stream
 from tests.world import RUNNER, World
 
@@ -97,3 +100,64 @@ def test_no_more_streams_are_remembered_than_a_process_can_hold() -> None:
         RUNNER.run(streams(world).add(f"release/{number:020x}", [facts.StepOrdered("check", 1)]))
         read(world, f"release/{number:020x}")
     assert len(streams(world).kept) == KEPT
+
+
+def beside(world: World) -> Control:
+    """Return another process of the app, which remembers what it reads from now on."""
+    return world.controller(lambda _, port: port)
+
+
+def test_a_process_that_remembers_a_parked_step_asks_before_it_sets_the_release_aside() -> None:
+    world = World()
+    world.losing.add("train")
+    release = world.push("a")
+    while world.state(release).parked is None:
+        world.run()
+        world.patrol()
+    here, world.control = world.control, beside(world)
+    world.take_in(notices.ResumeAsked(release, "ana@example.org", "mended"))
+    world.losing.clear()
+    world.control = here
+    world.run()
+    assert line.standing(world.state(release)) == "ask"
+    assert world.state_of_project().aside == set()
+
+
+def test_a_process_that_remembers_an_earlier_step_fails_no_release_that_went_on_without_it() -> None:
+    world = World()
+    release = world.push("a")
+    while line.standing(world.state(release)) != "stage":
+        world.run_one()
+    here, world.control = world.control, beside(world)
+    world.run()
+    slot = f"{release}-staging"
+    world.services[slot] = replace(world.services[slot], status="failed", log="it is gone")
+    world.control = here
+    world.work(Order("stage", release, 1))
+    assert world.ended(release) == "open"
+    assert not any(isinstance(fact, facts.StepFailed) for fact in world.facts(f"release/{release}"))
+
+
+def test_a_push_that_is_told_again_takes_the_data_that_another_process_took_in() -> None:
+    world = World()
+    world.data("in/january.csv")
+    first = world.push("a")
+    here, world.control = world.control, beside(world)
+    world.data("in/february.csv")
+    world.control = here
+    assert world.tell_push("a" * 40) != first
+
+
+def test_a_close_that_comes_again_in_another_process_is_recorded_once() -> None:
+    world = World()
+    release = world.push("a")
+    world.run()
+    RUNNER.run(world.control.reading.environments())
+    here, world.control = world.control, beside(world)
+    world.decide(release, decision="reject")
+    world.run()
+    world.control = here
+    world.work(Order("close", release))
+    closed = [fact for fact in world.facts("project/houses") if isinstance(fact, facts.ReleaseClosed)]
+    vacated = [fact for fact in world.facts("environment/houses/staging") if isinstance(fact, facts.SlotVacated)]
+    assert (len(closed), len(vacated)) == (1, 1)

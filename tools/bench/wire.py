@@ -107,6 +107,14 @@ class Wire:
         self._server.server_close()
 
 
+def _refused(status: int, code: str) -> tuple[int, dict[str, str], bytes]:
+    content = (
+        f'<?xml version="1.0" encoding="utf-8"?><Error><Code>{code}</Code><Message>{code}</Message></Error>'.encode()
+    )
+    headers = {"Content-Type": "application/xml", "Content-Length": str(len(content)), "x-ms-error-code": code}
+    return status, headers, content
+
+
 def _passing(wire: Wire) -> type[BaseHTTPRequestHandler]:
     class Passing(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -129,8 +137,8 @@ def _passing(wire: Wire) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             fault, status = wire.befalls(), 0
             if fault in ("429", "503"):
-                status = int(fault)
-                self.answer(status, {"Content-Length": "0"}, b"")
+                status, headers, content = _refused(int(fault), "ServerBusy")
+                self.answer(status, headers, content)
             elif fault in (None, "lost"):
                 status, headers, content = self.pass_on(body)
                 if fault is None:
@@ -149,6 +157,9 @@ def _passing(wire: Wire) -> type[BaseHTTPRequestHandler]:
             answer = self.onward.getresponse()
             content = answer.read()
             said = {name: value for name, value in answer.getheaders() if name.lower() not in HOP}
+            if answer.status == http.client.PARTIAL_CONTENT and not content:
+                # What Azurite says of a range that begins at the very end; the service says that there is none.
+                return _refused(http.client.REQUESTED_RANGE_NOT_SATISFIABLE, "InvalidRange")
             if self.command != "HEAD":
                 said = {name: value for name, value in said.items() if name.lower() != "content-length"}
                 said["Content-Length"] = str(len(content))

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import threading
 
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
@@ -10,13 +11,21 @@ from azure.storage.blob import BlobClient
 from shared.backends.blobs.account import Account, make, repeated
 from shared.errors import NotFound, Unavailable
 
+REMEMBERED = 32 * 1024 * 1024
+"""Bytes of artifacts that a process remembers, the newest: every job of a release is given the same code."""
+
 
 class BlobArtifacts:
-    """`Artifacts` in the container `signalbox-artifacts`, as `sha256/<first two>/<hex>`."""
+    """`Artifacts` in the container `signalbox-artifacts`, as `sha256/<first two>/<hex>`.
+
+    What was read or stored is remembered: its name says what it is, so it never changes.
+    """
 
     def __init__(self, account: Account) -> None:
         self._account = account
         self._container = account.container("artifacts")
+        self._remembered: dict[str, bytes] = {}
+        self._turn = threading.Lock()
 
     async def put(self, content: bytes) -> str:
         """Store and return `sha256:<64 hex>`."""
@@ -38,10 +47,13 @@ class BlobArtifacts:
                 repeated(digest, lambda: blob.upload_blob(content, overwrite=False))
         except (ResourceExistsError, ResourceModifiedError):
             _heal(blob, digest, content)
+        self._remember(digest, content)
         return digest
 
     def get_now(self, digest: str) -> bytes:
         """`get` for callers that are in a thread or a process of their own."""
+        if (known := self._remembered.get(digest)) is not None:
+            return known
         if not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
             raise NotFound(f"{digest!r} is not the name of an artifact; one looks like sha256:<64 hex digits>")
         name = digest.removeprefix("sha256:")
@@ -53,7 +65,14 @@ class BlobArtifacts:
             raise Unavailable(f"{digest} was put right while it was read; it is read again") from error
         if hashlib.sha256(content).hexdigest() != name:
             raise Unavailable(f"the stored bytes of {digest} were changed; restore that blob from a backup")
+        self._remember(digest, content)
         return content
+
+    def _remember(self, digest: str, content: bytes) -> None:
+        with self._turn:
+            self._remembered[digest] = content
+            while sum(map(len, self._remembered.values())) > REMEMBERED:
+                del self._remembered[next(iter(self._remembered))]
 
     def _blob(self, name: str) -> BlobClient:
         return self._container.get_blob_client(f"sha256/{name[:2]}/{name}")

@@ -62,17 +62,18 @@ class BlobLedger:
 
     def _read(self, stream: str, start: int) -> bytes:
         tail = self._tails.get(stream)
-        if tail is not None and tail.made and tail.end == start and self._segments.look(stream, tail.start) == tail:
-            # Most readers know all but what came since, and mostly nothing came.
-            return b""
         pieces, at = [], 0
         while True:
             end = self._ends.get((stream, at))
             if end is not None and end <= start:
                 at = end
                 continue
-            segment, content = self._segments.load(stream, at, max(0, start - at))
+            # Most readers know all but what came since, and mostly nothing came: that is one request.
+            seen = tail if tail is not None and tail.made and (tail.start, tail.end) == (at, start) else None
+            segment, content = self._segments.load(stream, at, max(0, start - at), seen=seen)
             if segment is None:
+                if at == 0:
+                    self._keep(stream, self._segments.first())
                 break
             pieces.append(content)
             self._keep(stream, segment)
@@ -84,6 +85,9 @@ class BlobLedger:
     def _append(self, stream: str, lines: bytes, at: int | None) -> int:
         with self._turns[hash(stream) % len(self._turns)]:
             tail = self._tails.get(stream)
+            if tail is None and at == 0:
+                # It is made on condition that it is not there, which asks the same.
+                tail = self._segments.first()
             if tail is None or not lines or (at is not None and tail.end != at):
                 tail = self._tail(stream)
             if lines:

@@ -65,8 +65,13 @@ class Segments:
         except ResourceNotFoundError:
             return None
 
-    def load(self, stream: str, start: int, offset: int, most: int | None = None) -> tuple[Segment | None, bytes]:
-        """Return a segment and its bytes from `offset`: all, or at most so many; (None, b"") when there is none."""
+    def load(
+        self, stream: str, start: int, offset: int, most: int | None = None, seen: Segment | None = None
+    ) -> tuple[Segment | None, bytes]:
+        """Return a segment and its bytes from `offset`: all, or at most so many; (None, b"") when there is none.
+
+        `seen` is how it was seen when it ended at `offset`: without more bytes, that is how it still is.
+        """
         blob, content, segment = self._blob(stream, start), bytearray(), None
         while most is None or len(content) < most:
             wanted = PIECE if most is None else min(PIECE, most - len(content))
@@ -75,7 +80,10 @@ class Segments:
             except HttpResponseError as error:
                 if error.status_code not in (404, 416):
                     raise
+                if error.status_code == 404:
+                    return None, b""
                 # There is nothing from there on: an empty segment, or a start at its very end.
+                segment = segment or seen
                 break
             segment = _seen(start, properties)
             content += piece

@@ -1,0 +1,28 @@
+"""What a release asks of the storage, counted between the app and Azurite."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import storage
+from tools.bench.storage import BAR, measure
+from tools.bench.wire import Wire
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    """A way to the storage that counts."""
+    connection = storage.connection()
+    port = connection.partition("BlobEndpoint=http://127.0.0.1:")[2].partition("/")[0]
+    with Wire(int(port)) as wire:
+        yield wire
+
+
+def test_a_release_asks_the_storage_as_often_after_many_others_as_on_a_new_project(wire: Wire, tmp_path: Path) -> None:
+    new, long = (measure(wire, storage.connection(), releases, storage.prefix(tmp_path)) for releases in (0, 8))
+    assert 0 < len(new.going_on) == len(long.going_on) <= BAR
+    # A process that starts reads each segment of its streams once; these stand in three, as after 80,000 rows.
+    assert len(long.started) <= BAR
+    assert len(new.cancelling) == len(long.cancelling) <= BAR
+    assert (len(new.clock), len(new.patrol)) == (len(long.clock), len(long.patrol))
