@@ -5,7 +5,7 @@ import typing
 import azure.functions as func
 
 from shared import pages, reports, wiring
-from shared.control import Answer, answered
+from shared.control import Answer
 from shared.sources import people
 
 bp = func.Blueprint()
@@ -17,7 +17,7 @@ bp = func.Blueprint()
 async def approve(req: func.HttpRequest, orders: func.Out[typing.List[str]]) -> func.HttpResponse:  # noqa: UP006
     """An approver reads the evidence, or decides."""
     work = _decide(req) if req.method == "POST" else _show(req)
-    answer = pages.refusing(req.headers, await answered(work, function="approve"))
+    answer = pages.refusing(req.headers, await wiring.answered(work, function="approve"))
     orders.set(answer.messages())
     return func.HttpResponse(
         answer.content(), status_code=answer.status, headers=answer.headers(), mimetype=answer.kind

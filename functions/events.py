@@ -3,7 +3,7 @@
 import azure.functions as func
 
 from shared import reports, wiring
-from shared.control import Answer, answered
+from shared.control import Answer
 from shared.sources import people
 
 bp = func.Blueprint()
@@ -13,7 +13,7 @@ bp = func.Blueprint()
 @bp.route(route="events/{project?}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
 async def events(req: func.HttpRequest) -> func.HttpResponse:
     """Somebody asks what came in, and why it trained something or not."""
-    answer = await answered(_show(req), function="events")
+    answer = await wiring.answered(_show(req), function="events")
     return func.HttpResponse(
         answer.content(), status_code=answer.status, headers=answer.headers(), mimetype=answer.kind
     )

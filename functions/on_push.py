@@ -5,7 +5,7 @@ import typing
 import azure.functions as func
 
 from shared import wiring
-from shared.control import Answer, answered
+from shared.control import Answer
 from shared.sources.push import read_push
 from shared.sources.signatures import Secret
 
@@ -17,7 +17,7 @@ bp = func.Blueprint()
 @bp.queue_output(arg_name="orders", queue_name="steps", connection="AzureWebJobsStorage")
 async def on_push(req: func.HttpRequest, orders: func.Out[typing.List[str]]) -> func.HttpResponse:  # noqa: UP006
     """A git host says that a branch moved."""
-    answer = await answered(_take(req), function="on_push")
+    answer = await wiring.answered(_take(req), function="on_push")
     orders.set(answer.messages())
     return func.HttpResponse(
         answer.content(), status_code=answer.status, headers=answer.headers(), mimetype=answer.kind

@@ -1,14 +1,18 @@
 """Wiring: settings and backends made into one controller, lazily, because an import must cost nothing."""
 
 import asyncio
+from collections.abc import Coroutine
 from datetime import UTC, datetime
+from typing import Any
 from weakref import WeakValueDictionary
 
 from msgspec import Struct
 from msgspec.structs import asdict
 
 from shared import settings
-from shared.control import Control
+from shared.control import Answer, Control, within
+from shared.control import answered as at_the_edge
+from shared.errors import Misconfigured
 from shared.ports import (
     Artifacts,
     Hosting,
@@ -41,9 +45,23 @@ def wired() -> Wired:
     if _wired and _stamp(_wired[0].settings) == _wired[0].stamp:
         return _wired[0]
     read = settings.read()
-    built = Wired(Control.over(_outside(read), _locks), read, _stamp(read))
+    built = Wired(Control.over(_outside(read), _locks, read.event_seconds), read, _stamp(read))
     _wired[:] = [built]
     return built
+
+
+async def answered(work: Coroutine[Any, Any, Answer], **keys: str) -> Answer:
+    """Return what answers a request: of the work within its setting, or of the error it ends by."""
+    return await at_the_edge(_within_its_setting(work), **keys)
+
+
+async def _within_its_setting(work: Coroutine[Any, Any, Answer]) -> Answer:
+    try:
+        seconds = wired().settings.http_seconds
+    except Misconfigured:
+        work.close()
+        raise
+    return await within(seconds, work)
 
 
 def use(built: Wired) -> None:

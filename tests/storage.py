@@ -6,10 +6,12 @@ import hashlib
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from shared.backends.blobs import Account, BlobArtifacts, BlobLedger
+from tools.bench.wire import Wire
 from tools.local.azurite import Azurite
 from tools.local.node import NoAzurite
 
@@ -30,6 +32,12 @@ def connection() -> str:
     atexit.register(one.stop)
     os.environ[STARTED] = started
     return started
+
+
+def wire() -> Wire:
+    """Return a way to it on which operations are counted, and may fail."""
+    blobs = connection().partition("BlobEndpoint=")[2].partition(";")[0]
+    return Wire(urlsplit(blobs).port or 0)
 
 
 def prefix(folder: Path) -> str:

@@ -2,6 +2,6 @@
 
 from shared.answers import Answer, Order
 from shared.control.desk import Control
-from shared.control.edge import answered
+from shared.control.edge import answered, within
 
-__all__ = ["Answer", "Control", "Order", "answered"]
+__all__ = ["Answer", "Control", "Order", "answered", "within"]

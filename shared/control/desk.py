@@ -12,6 +12,7 @@ from msgspec import Struct
 from shared.answers import Answer, Order
 from shared.control.closing import Closing
 from shared.control.deciding import Deciding
+from shared.control.edge import within
 from shared.control.governing import Governing
 from shared.control.hearing import Hearing
 from shared.control.opening import Opened, Opening
@@ -48,10 +49,17 @@ class Control(Struct, frozen=True):
     returning: Returning
     heard: dict[str, str]
     """When each function last heard an event, since this process started."""
+    event_seconds: float
 
     @staticmethod
-    def over(outside: Outside, locks: MutableMapping[str, asyncio.Lock] | None = None) -> "Control":
-        """Return the controller of everything that `outside` reaches; `locks` are those of the process."""
+    def over(
+        outside: Outside, locks: MutableMapping[str, asyncio.Lock] | None = None, event_seconds: float = 18.0
+    ) -> "Control":
+        """Return the controller of everything that `outside` reaches; `locks` are those of the process.
+
+        An event that is not recorded within `event_seconds` is given back: Event Grid waits for 30 and then sends it
+        again beside the one that is still worked on.
+        """
         streams = Streams(outside.ledger, outside.clock)
         locks = WeakValueDictionary() if locks is None else locks
         opening = Opening(outside, streams, locks)
@@ -70,6 +78,7 @@ class Control(Struct, frozen=True):
             reading=Reading(outside, streams),
             returning=Returning(outside, streams),
             heard={},
+            event_seconds=event_seconds,
         )
 
     async def take_in(self, told: Sequence[Notice], speaks_for: frozenset[str] | None = None) -> Answer:
@@ -107,6 +116,9 @@ class Control(Struct, frozen=True):
     async def take_in_event(self, read: Callable[[], Sequence[Notice]], function: str) -> Answer:
         """Record what an event says; one that can never be used is kept with its reason and acknowledged."""
         self.heard[function] = self.outside.clock().isoformat(timespec="seconds")
+        return await within(self.event_seconds, self._take_in_event(read, function))
+
+    async def _take_in_event(self, read: Callable[[], Sequence[Notice]], function: str) -> Answer:
         try:
             told = read()
         except NotUnderstood as error:

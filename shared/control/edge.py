@@ -1,5 +1,6 @@
 """The edge: errors become answers here and nowhere else, and are logged once, as keys and values."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable
 
@@ -7,6 +8,21 @@ from shared.answers import Answer
 from shared.errors import SignalboxError, Unavailable
 
 log = logging.getLogger("signalbox")
+
+
+async def within(seconds: float, work: Awaitable[Answer]) -> Answer:
+    """Return what the work answers, or raise `Unavailable` when it takes longer than whoever asked will wait.
+
+    Work that is cut is like work whose process died there: what it recorded stands, and the rest comes again.
+    """
+    bound = asyncio.timeout(seconds)
+    try:
+        async with bound:
+            return await work
+    except TimeoutError as error:
+        if not bound.expired():
+            raise
+        raise Unavailable(f"there was no answer within {seconds:g} s, so this comes again or is sent again") from error
 
 
 async def answered(work: Awaitable[Answer], **keys: str) -> Answer:

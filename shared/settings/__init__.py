@@ -61,6 +61,8 @@ class Settings(Struct, frozen=True):
     """(repository, name of the secret, `user:token` or only a token) of every repository that is private."""
     event_seconds: float = 18.0
     """Seconds within which an Event Grid handler answers."""
+    http_seconds: float = 9.0
+    """Seconds within which a request is answered."""
     azure: AzureSettings | None = None
     """Only with the backend azure."""
 
@@ -127,6 +129,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         secrets=_secrets(projects, given),
         credentials=_credentials(projects, given),
         event_seconds=given.number("EVENT_SECONDS", 1, 29),
+        http_seconds=given.number("HTTP_SECONDS", 1, 200),
         azure=_azure(given, storage, state) if backend == "azure" else None,
     )
     if given.wrong:

@@ -73,6 +73,11 @@ TABLES: dict[str, dict[str, Setting]] = {
             "and sends it again",
             default="18",
         ),
+        "HTTP_SECONDS": Setting(
+            "seconds, 1 to 200, after which a request is answered 503 instead of waited for: a git host waits 10, and "
+            "never sends a push again",
+            default="9",
+        ),
     },
     "Where ledger and artifacts are kept": {
         "STORAGE": Setting(

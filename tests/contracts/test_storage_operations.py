@@ -13,9 +13,7 @@ from tools.bench.wire import Wire
 @pytest.fixture
 def wire() -> Iterator[Wire]:
     """A way to the storage that counts."""
-    connection = storage.connection()
-    port = connection.partition("BlobEndpoint=http://127.0.0.1:")[2].partition("/")[0]
-    with Wire(int(port)) as wire:
+    with storage.wire() as wire:
         yield wire
 
 

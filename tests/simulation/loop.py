@@ -19,6 +19,16 @@ class StillLoop(asyncio.AbstractEventLoop):
         """Keep a callback until the next `drain`."""
         self._ready.append((context, callback, args))
 
+    def time(self) -> float:
+        """Return that no time passes while anything runs."""
+        return 0.0
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        """Keep nothing: no bound on a handler is ever reached, for what is late is an answer that never comes."""
+        return asyncio.Handle(callback, args, self, context)
+
     def drain(self) -> None:
         """Run what is ready, and what becomes ready by that."""
         ready = self._ready

@@ -58,9 +58,10 @@ class Wire:
         self.operations: list[Operation] = []
         self.faults: dict[int, Fault] = {}
         self.always: Fault | None = None
+        self.begun = 0
+        """How many were heard since the last `forget`, also those that have no answer yet."""
         self.over = threading.Event()
         self._lock = threading.Lock()
-        self._begun = 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _passing(self))
         self._server.daemon_threads = True
         # What still waits in silence must keep nobody from ending.
@@ -74,7 +75,7 @@ class Wire:
     def forget(self) -> None:
         """Count from zero again, with no fault left."""
         with self._lock:
-            self.operations, self.faults, self.always, self._begun = [], {}, None, 0
+            self.operations, self.faults, self.always, self.begun = [], {}, None, 0
 
     @contextmanager
     def counted(self) -> Iterator[list[Operation]]:
@@ -84,10 +85,15 @@ class Wire:
         yield passed
         passed += self.operations
 
+    def let_go(self) -> None:
+        """Cut whatever waits for an answer now."""
+        over, self.over = self.over, threading.Event()
+        over.set()
+
     def befalls(self) -> Fault | None:
         """Return what befalls the operation that comes now."""
         with self._lock:
-            number, self._begun = self._begun, self._begun + 1
+            number, self.begun = self.begun, self.begun + 1
             return self.always or self.faults.get(number)
 
     def passed(self, operation: Operation) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -49,8 +50,17 @@ class Account:
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="blobs")
 
     async def do(self, call: Callable[..., T], *arguments: Any) -> T:
-        """Run a call that blocks in a thread of this account."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call, *arguments)
+        """Run a call that blocks in a thread of this account.
+
+        When nobody waits for it any more, what has not begun never does, and what has asks nothing more:
+        a silent account keeps each of these threads for one attempt, and no more of them than there are.
+        """
+        given_up = threading.Event()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, _for, given_up, call, *arguments)
+        except asyncio.CancelledError:
+            given_up.set()
+            raise
 
     def container(self, name: str) -> ContainerClient:
         """Return a container of ours, which may not exist yet."""
@@ -63,6 +73,19 @@ class Account:
     def containers(self) -> list[str]:
         """Return the names of all containers, ours too."""
         return repeated("the list of containers", lambda: [found.name for found in self._client.list_containers()])
+
+
+_caller = threading.local()
+
+
+def _for(given_up: threading.Event, call: Callable[..., T], *arguments: Any) -> T:
+    _caller.given_up = given_up
+    return call(*arguments)
+
+
+def _nobody_waits() -> bool:
+    given_up: threading.Event | None = getattr(_caller, "given_up", None)
+    return given_up is not None and given_up.is_set()
 
 
 def _client(connection: str, options: dict[str, Any]) -> BlobServiceClient:
@@ -105,6 +128,8 @@ def once(what: str, call: Callable[[], T]) -> T:
 
     `ANSWERS` come as the SDK's `HttpResponseError`.
     """
+    if _nobody_waits():
+        raise Unavailable(f"{what} was given up: whoever asked for it waits no more")
     try:
         return call()
     except HttpResponseError as error:
