@@ -65,9 +65,10 @@ check: .venv/ready .venv/check/ready ## lint, format, types, the house rules, ge
 up: .venv/ready ## the stack, until Ctrl-C; its state is kept in .signalbox
 	@$(PY) -m tools.cli up --state .signalbox
 
-bench: .venv/ready ## what importing the app costs, how often a release asks the storage, and how long a git host waits for its answer
+bench: .venv/ready ## what importing the app costs, how often a release asks the storage, how long one that is silent is waited for, and how long a git host waits for its answer
 	$(PY) -m tools.bench.imports
 	$(PY) -m tools.bench.storage
+	$(PY) -m tools.bench.silence
 	$(PY) -m tools.bench.webhook
 
 lock: .venv/ready ## the four hashed locks, anew from what they serve

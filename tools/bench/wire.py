@@ -14,8 +14,11 @@ from urllib.parse import parse_qs, urlsplit
 
 from msgspec import Struct
 
-Fault = Literal["429", "503", "lost", "unsent", "silence"]
-"""Refused with a status; done and its answer lost; cut before it is done; heard and never answered."""
+Fault = Literal["429", "503", "lost", "unsent", "silence", "slow"]
+"""Refused with a status; done and its answer lost; cut before it is done; heard and never answered; answered late."""
+
+SLOW = 7.0
+"""Seconds; less than the app waits for one answer."""
 
 ASKED = {"appendblock": "append", "list": "list", "metadata": "set metadata", "lease": "lease"}
 HOP = {"connection", "keep-alive", "transfer-encoding", "host"}
@@ -145,9 +148,11 @@ def _passing(wire: Wire) -> type[BaseHTTPRequestHandler]:
             if fault in ("429", "503"):
                 status, headers, content = _refused(int(fault), "ServerBusy")
                 self.answer(status, headers, content)
-            elif fault in (None, "lost"):
+            elif fault in (None, "lost", "slow"):
+                if fault == "slow":
+                    wire.over.wait(SLOW)
                 status, headers, content = self.pass_on(body)
-                if fault is None:
+                if fault != "lost":
                     self.answer(status, headers, content)
             elif fault == "silence":
                 wire.over.wait()
