@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from shared.backends.blobs import Account
 from tests import storage
+from tests.storage_faults import KINDS, release_under
 from tools.bench.storage import BAR, measure
 from tools.bench.wire import Wire
 
@@ -24,3 +26,13 @@ def test_a_release_asks_the_storage_as_often_after_many_others_as_on_a_new_proje
     assert len(long.started) <= BAR
     assert len(new.cancelling) == len(long.cancelling) <= BAR
     assert (len(new.clock), len(new.patrol)) == (len(long.clock), len(long.patrol))
+
+
+@pytest.mark.parametrize("beginning", range(len(KINDS)))
+def test_a_release_goes_live_once_whichever_storage_operation_fails(wire: Wire, tmp_path: Path, beginning: int) -> None:
+    # Every fifth, each in another way: in five runs each of them failed.
+    faults = {at: KINDS[(at // 5 + beginning) % 5] for at in range(beginning, 200, 5)}
+    account = Account(wire.connection(storage.connection()), storage.prefix(tmp_path), read_timeout=0.3)
+    operations, wrong = release_under(wire, account, faults)
+    assert operations > 80
+    assert wrong == []
