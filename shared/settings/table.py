@@ -74,8 +74,8 @@ TABLES: dict[str, dict[str, Setting]] = {
             default="18",
         ),
         "HTTP_SECONDS": Setting(
-            "seconds, 1 to 200, after which a request is answered 503 instead of waited for: a git host waits 10, and "
-            "never sends a push again",
+            "a number of seconds, 1 to 200, after which a request is answered 503 (a git host waits for 10, and never "
+            "sends a push again)",
             default="9",
         ),
     },
