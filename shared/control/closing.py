@@ -1,10 +1,12 @@
 """Closing an ended release, and letting the stable address follow its stream."""
 
+from contextlib import suppress
+
 from msgspec import Struct
 
 from shared.answers import Order
 from shared.control.governing import Governing
-from shared.errors import Unavailable
+from shared.errors import Moved, Unavailable
 from shared.ports import Outside
 from shared.release import chain, environment, facts, line, state
 from shared.release.ids import run_name, slot_name
@@ -61,11 +63,17 @@ class Closing(Struct, frozen=True):
 
     async def _keep_two(self, project: str, release: str) -> None:
         """Stop the production slots that are neither live nor the one a roll back goes to."""
-        production = await self.streams.environment(project, "production")
+        stream = await self.streams.read(environment_stream(project, "production"))
+        production, ours = environment.fold(stream.facts), slot_name(release, "production")
         kept = {decided.slot for decided in (production.live, production.before) if decided}
-        once = {decided.slot for decided in production.history} | {slot_name(release, "production")}
-        for slot in sorted(once - kept):
+        # Those that were live and stopped are many after some years, and each is a question to the outside.
+        left = {decided.slot for decided in production.history} - kept - production.vacated
+        for slot in sorted(left | ({ours} - kept)):
             await self.outside.hosting.stop(slot)
+        if left:
+            # One that production was rolled back to meanwhile is not left: the next close looks again.
+            with suppress(Moved):
+                await self.streams.append(stream, [facts.SlotVacated(slot) for slot in sorted(left)])
 
     async def converge(self, project: str, which: str) -> list[Order]:
         """Make the stable address answer from the head of its stream; raises `Unavailable` until it does."""

@@ -14,6 +14,8 @@ class EnvironmentState(Struct):
     history: list[facts.LiveDecided] = field(default_factory=list)
     seen: int = 0
     slots: dict[str, facts.SlotClaimed] = field(default_factory=dict)
+    vacated: set[str] = field(default_factory=set)
+    """Slots that were stopped, and that nothing went live from since."""
     held: facts.Held | None = None
 
     @property
@@ -43,12 +45,15 @@ def learn(state: EnvironmentState, fact: Fact) -> None:
         case facts.LiveDecided(generation=generation):
             if generation > state.generation:
                 state.history.append(fact)
+                state.vacated.discard(fact.slot)
         case facts.LiveSeen(generation=generation):
             state.seen = max(state.seen, generation)
         case facts.SlotClaimed(slot=slot):
             state.slots[slot] = fact
+            state.vacated.discard(slot)
         case facts.SlotVacated(slot=slot):
             state.slots.pop(slot, None)
+            state.vacated.add(slot)
         case facts.Held():
             state.held = fact
         case facts.Lifted():

@@ -343,6 +343,11 @@ def test_slots_and_holds_are_as_the_last_word_in_the_ledger_says() -> None:
     assert environment.fold([claimed, held]).slots == {"slot": claimed}
     assert environment.fold([claimed, vacated]).slots == {}
     assert environment.fold([vacated, claimed]).slots == {"slot": claimed}
+    assert environment.fold([claimed, vacated]).vacated == {"slot"}
+    assert environment.fold([vacated, claimed]).vacated == set()
+    first = live(1, "a", 1)
+    assert environment.fold([first, facts.SlotVacated(first.slot)]).vacated == {first.slot}
+    assert environment.fold([first, facts.SlotVacated(first.slot), live(2, "a", 1)]).vacated == set()
     assert environment.fold([held, lifted]).held is None
     assert environment.fold([lifted, held]).held == held
 

@@ -1,12 +1,14 @@
 """The line as people tell it: push, the run ends, approve, live."""
 
 import random
+from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.errors import Conflict, NotAllowed
+from shared.errors import Conflict, NotAllowed, Unavailable
 from shared.release import facts, line, notices
 from tests.world import FILES, SETTINGS, World, commit
 
@@ -74,6 +76,45 @@ def test_a_better_one_replaces_the_older_and_both_slots_are_kept() -> None:
     assert world.live() == second
     assert world.services[f"{first}-production"].status == "answering"
     assert world.services[f"{second}-staging"].status == "stopped"
+
+
+@dataclass
+class Stopping:
+    """Where models serve, and what was stopped there."""
+
+    port: Any
+    stopped: list[str] = field(default_factory=list)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.port, name)
+
+    async def stop(self, slot: str) -> None:
+        self.stopped.append(slot)
+        await self.port.stop(slot)
+
+
+def test_a_slot_that_was_live_is_stopped_once_and_again_only_when_production_went_back_to_it() -> None:
+    world, seen = World(), []
+    world.control = world.controller(
+        lambda name, port: seen.append(Stopping(port)) or seen[-1] if name == "hosting" else port
+    )
+    (hosting,) = seen
+    first = live_release(world)
+    better(world)
+    for letter in "bcde":
+        live_release(world, letter)
+    assert hosting.stopped.count(f"{first}-production") == 1
+    world.take_in(notices.EnvironmentAsked("houses", "production", "rollback", "bo@example.org", "slow", to=first))
+    # The service is made by the first order and answers at the second.
+    with pytest.raises(Unavailable):
+        world.run()
+    world.patrol()
+    world.run()
+    assert world.live() == first
+    world.take_in(notices.EnvironmentAsked("houses", "production", "lift", "bo@example.org", "mended"))
+    live_release(world, "f")
+    live_release(world, "1")
+    assert hosting.stopped.count(f"{first}-production") == 2
 
 
 @pytest.mark.parametrize("step", ["check", "train", "evaluate", "certify", "package", "try"])
