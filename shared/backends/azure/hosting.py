@@ -29,7 +29,8 @@ class AzureHosting:
 
     Which project a production slot is of, its name does not say: the registered version of its release does.
     That never changes, so it is asked for once. A look reads one service, for which the SDK makes two calls more
-    for the run of each of its models, and what it printed: how many calls that is, is up to nothing but the versions beside it.
+    for the run of each of its models, and what it printed: how many calls that is, is up to nothing but the versions
+    beside it.
     """
 
     def __init__(self, azure: Azure, artifacts: Artifacts) -> None:
