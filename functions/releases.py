@@ -38,5 +38,5 @@ async def _show(req: func.HttpRequest, name: str, view: str) -> Answer:
     if view == "evidence":
         return Answer(body=await reading.evidence(name))
     if view == "log":
-        return Answer(body=await reading.log(name, req.params.get("step", "train")), kind="text/plain; charset=utf-8")
+        return Answer(body=await reading.log(name, req.params.get("step", "train")), kind="text/plain")
     return Answer(body=reports.release_view(await reading.release(name), view))

@@ -6,8 +6,9 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-Kind = Literal["application/json", "text/html; charset=utf-8", "text/plain; charset=utf-8"]
-HTML: Kind = "text/html; charset=utf-8"
+Kind = Literal["application/json", "text/html", "text/plain"]
+# Without a charset: the SDK adds it to whatever begins with text/.
+HTML: Kind = "text/html"
 
 
 class Order(Struct, frozen=True, omit_defaults=True):

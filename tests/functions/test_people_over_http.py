@@ -2,6 +2,8 @@
 
 import json
 
+from azure.functions.http import HttpResponseConverter
+
 from functions.approve import approve
 from functions.environments import environments
 from functions.events import events
@@ -51,6 +53,16 @@ def test_the_page_asks_one_question_and_shows_what_is_approved(app: App) -> None
     assert "script" not in page
 
 
+def test_a_page_and_a_log_name_their_charset_once(app: App) -> None:
+    release = asked(app)
+    page = app.http(
+        approve, "GET", params={"token": app.token(release)}, route={"release": release}, accept="text/html"
+    )
+    log = app.http(releases, "GET", route={"path": f"{release}/log"}, params={"step": "train"})
+    sent = [HttpResponseConverter.encode(one, expected_type=None).value["headers"] for one in (page, log)]
+    assert [one["content-type"].value for one in sent] == ["text/html; charset=utf-8", "text/plain; charset=utf-8"]
+
+
 def test_what_a_commit_says_is_text_on_the_page_and_nothing_else(app: App) -> None:
     app.world.results["certify"]["claims"] = [
         {"name": "x", "verdict": "warning", "sentence": "<script>alert(1)</script>"}
@@ -95,7 +107,7 @@ def test_a_browser_that_is_refused_shows_a_page_and_a_program_gets_json(app: App
     form = f"token={app.token(release)}&decision=reject".encode()
     kind = "application/x-www-form-urlencoded"
     page = app.http(approve, "POST", form, route={"release": release}, content_type=kind, accept="text/html")
-    assert (page.status_code, page.mimetype) == (400, "text/html; charset=utf-8")
+    assert (page.status_code, page.mimetype) == (400, "text/html")
     assert "A rejection needs a reason" in page.get_body().decode()
     plain = app.http(approve, "POST", form, route={"release": release}, content_type=kind)
     assert "A rejection needs a reason" in str(read(plain)["error"])
