@@ -172,6 +172,8 @@ def origin(source: str, ids: Mapping[str, str], account: str, topic: str) -> str
         return ids[source]
     if source == "the storage account":
         return f"$(az storage account show --name {account or 'ACCOUNT'} --query id --output tsv)"
+    if source == "the topic" and not topic:
+        return "TOPIC-ID"
     if source == "the topic":
         return f"$(az eventgrid topic list --query \"[?endpoint=='{topic}'].id\" --output tsv)"
     return "$(az acr show --name REGISTRY --query id --output tsv)"
