@@ -98,6 +98,11 @@ def tried(package: archive.Package, progress: Progress) -> None:
         app = folder / "app"
         with zipfile.ZipFile(package.path) as opened:
             opened.extractall(app)
+        if not judges.DEPLOYED.exists():
+            print(
+                "            requirements.txt is installed on a Python 3.13; the first time that takes a while",
+                flush=True,
+            )
         python = judges.deployed_python(app)
         judges.workers_packages()
         count = len(needs.locked((app / "requirements.txt").read_text()))
