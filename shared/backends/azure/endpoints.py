@@ -87,6 +87,8 @@ class Endpoints:
         told = {"tags": dict(labels), "properties": dict(labels), "description": f"Signalbox: {project}"}
         room = {"cpu_cores": CORES, "memory_gb": GIGABYTES, "traffic_percentile": 0}
         if endpoint is not None:
+            # The SDK compares what a version asks for with this, which it never sets for an endpoint.
+            endpoint.container_resource_requirements = None
             endpoint.create_version(name, models=[its.model], inference_config=its.inference, **room, **told)
             return
         if not self._azure.scope.aks:

@@ -29,8 +29,17 @@ def _got(workspace: Any, name: str) -> Any:
     from azureml.core import Run
 
     found = Run.get(workspace, name)
-    # The SDK keeps every run it made, with all that belongs to it, to flush it when the process ends: ours never log.
+    forget()
+    return found
+
+
+def forget() -> None:
+    """Let go of the runs that the SDK made: it keeps them all to flush them when the process ends, and ours never log.
+
+    It makes them for whoever reads a service or a model too.
+    """
+    from azureml.core import Run
+
     with contextlib.suppress(Empty):
         while True:
             Run._registered_kill_handlers.get_nowait()
-    return found

@@ -28,9 +28,8 @@ class AzureHosting:
     """`Hosting` in one workspace.
 
     Which project a production slot is of, its name does not say: the registered version of its release does.
-    That never changes, so it is asked for once. A look reads one service, for which the SDK makes two calls more
-    for the run of each of its models, and what it printed: how many calls that is, is up to nothing but the versions
-    beside it.
+    That never changes, so it is asked for once. A look reads one service, with two calls more for each of its models,
+    because the SDK looks up the model's run, and what it printed: as many calls as the versions beside it make.
     """
 
     def __init__(self, azure: Azure, artifacts: Artifacts) -> None:

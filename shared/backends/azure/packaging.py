@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from shared.backends.azure import history
 from shared.backends.azure.manifest import Manifest, Package, fetch, source
 from shared.backends.azure.material import material
 from shared.backends.azure.workspace import Azure
@@ -85,7 +86,7 @@ class AzureImages:
 
     async def _package(self, spec: ImageSpec) -> Package:
         job = spec.model.removeprefix("job:").partition("/")[0]
-        trained = await self._ran(job, spec.release)
+        trained = await self._azure.do(f"the run {job}", self._trained, job, spec.release)
         lock = spec.provenance.get("lock", "")
         if lock and sha256(trained.packages) != lock:
             reason = f"the model was trained with the packages {sha256(trained.packages)}, checked was {lock}"
@@ -107,18 +108,11 @@ class AzureImages:
         )
         return await fetch(self._artifacts, await self._artifacts.put(manifest.encoded()))
 
-    async def _ran(self, job: str, release: str) -> Trained:
-        try:
-            return await self._azure.do(f"the run {job}", self._trained, job)
-        except NotFound:
-            # A published pipeline trained, in what we do not know; the check ran in the environment that serves.
-            checked = run_name(release, "check", 1)
-            return await self._azure.do(f"the run {checked}", self._trained, checked)
-
-    def _trained(self, workspace: Any, job: str) -> Trained:
-        from azureml.core import Run
-
-        run = Run.get(workspace, job)
+    def _trained(self, workspace: Any, job: str, release: str) -> Trained:
+        # A published pipeline trains in what we do not know; the check ran in the environment that serves.
+        run = history.run(self._azure, job) or history.run(self._azure, run_name(release, "check", 1))
+        if run is None:
+            raise StepFailed(f"there is no run {job} whose environment could serve", "Open the release again")
         environment = run.get_environment()
         self._state.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryDirectory(dir=self._state) as place:

@@ -9,9 +9,9 @@ that digest before it answers.
 from collections.abc import Mapping
 from typing import Any
 
-from shared.backends.azure import pipelines
+from shared.backends.azure import history
 from shared.backends.azure.workspace import Azure
-from shared.errors import NotFound, StepFailed
+from shared.errors import StepFailed
 from shared.ports import ModelVersion
 from shared.release.ids import release_in
 
@@ -39,20 +39,18 @@ class AzureRegistry:
         if _versions(workspace, name, release):
             return
         job, _, path = source.removeprefix("job:").partition("/")
-        run = self._run(workspace, job, f"outputs/{path}")
+        run = self._run(job, f"outputs/{path}")
         tags = {RELEASE: release}
         run.register_model(name, model_path=f"outputs/{path}", properties=properties | tags, tags=tags)
 
-    def _run(self, workspace: Any, job: str, path: str) -> Any:
-        try:
-            return self._azure.now(f"the run {job}", _got, job)
-        except NotFound as error:
-            # A published pipeline did the job: its run is in an experiment of that name, the model in a step of it.
-            for run in pipelines.runs(workspace, job):
-                for each in (run, *run.get_children()):
-                    if any(name.startswith(f"{path}/") for name in each.get_file_names()):
-                        return each
-            raise StepFailed(f"there is no run {job} that left {path}: {error}", "Open the release again") from error
+    def _run(self, job: str, path: str) -> Any:
+        run = history.run_of_job(self._azure, job)
+        # A published pipeline did the job when it is not the run of its name: the model may be in one of its steps.
+        candidates = [] if run is None else [run] if run.id == job else [run, *run.get_children()]
+        for each in candidates:
+            if any(name.startswith(f"{path}/") for name in each.get_file_names()):
+                return each
+        raise StepFailed(f"there is no run {job} that left {path}", "Open the release again")
 
 
 def listed(workspace: Any, **wanted: Any) -> list[Any]:
@@ -71,9 +69,3 @@ def _digest(model: Any, release: str) -> str:
     if release not in (release_in(model.run_id or ""), release_in(model.experiment_name or "")):
         return f"files of the run {model.run_id or '(none)'}, which is not of this release"
     return str(model.properties.get(DIGEST, "files of an unknown digest"))
-
-
-def _got(workspace: Any, job: str) -> Any:
-    from azureml.core import Run
-
-    return Run.get(workspace, job)

@@ -3,6 +3,7 @@
 import contextlib
 from typing import Any
 
+from shared.backends.azure import history
 from shared.backends.azure.standing import LINES
 from shared.backends.azure.workspace import Azure
 from shared.errors import NotFound
@@ -19,7 +20,9 @@ def found(azure: Azure, name: str) -> Any | None:
 def _got(workspace: Any, name: str) -> Any:
     from azureml.core import Webservice
 
-    return Webservice(workspace, name)
+    found = Webservice(workspace, name)
+    history.forget()
+    return found
 
 
 def removed(azure: Azure, name: str) -> bool:

@@ -19,6 +19,8 @@ ENDPOINT = "AKSENDPOINT"
 TAKEN = "Service {name} already exists in workspace {workspace}."
 REGISTRY = "ImagePullBackOff: the image could not be pulled from {registry}.azurecr.io."
 PAGE = 20
+SCALED = "autoscaleEnabled maxReplicas minReplicas refreshPeriodInSeconds targetUtilization".split()
+PROBED = "periodSeconds initialDelaySeconds timeoutSeconds successThreshold failureThreshold".split()
 
 
 def now() -> str:
@@ -149,9 +151,9 @@ class Services:
             "appInsightsEnabled": False,
             "authEnabled": True,
             "aadAuthEnabled": False,
-            "autoScaler": None,
-            "dataCollection": None,
-            "livenessProbeRequirements": None,
+            "autoScaler": dict.fromkeys(SCALED) | {"autoscaleEnabled": False},
+            "dataCollection": {"eventHubEnabled": False, "storageEnabled": False},
+            "livenessProbeRequirements": dict.fromkeys(PROBED, 10),
             "maxConcurrentRequestsPerContainer": 1,
             "maxQueueWaitMs": 500,
             "numReplicas": 1,

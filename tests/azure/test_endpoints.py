@@ -1,0 +1,188 @@
+"""Production: one endpoint a project, one version a release, and an address that follows the newest generation."""
+
+import ast
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.errors import Conflict, NotFound, Unavailable
+from shared.ports import Seen, Service
+from tests.azure.releases import OTHER, PROJECT, RELEASE, Tiny
+from tests.azure.stand_in import HOUSE
+from tests.azure.test_hosting import CRASHES, failed, keys_of, scored
+
+FIRST, SECOND = f"{RELEASE}-production", f"{OTHER}-production"
+PATCH = "PATCH /modelmanagement/v1.0{ws}/services/{name}"
+
+
+def up(tiny: Tiny, release: str = RELEASE, weights: dict[str, int] | None = None) -> Service:
+    """Let a release serve in production, not live yet."""
+    image = tiny.package(release, weights=weights or {"a": 2, "b": 3})
+    service = tiny.stands(tiny.deploy("production", release, image))
+    assert service.status == "answering", service.log
+    return service
+
+
+def point(tiny: Tiny, release: str, generation: int) -> None:
+    """Let the address answer from a release."""
+    slot = f"{release}-production"
+    asyncio.run(tiny.hosting.point(PROJECT, "production", slot, release, generation))
+
+
+def seen(tiny: Tiny) -> Seen | None:
+    """Ask the address who answers."""
+    return asyncio.run(tiny.hosting.seen(PROJECT, "production"))
+
+
+def answer(tiny: Tiny) -> list[float]:
+    """Ask the stable address for a score, as its users do."""
+    return scored(tiny.hosting.address(PROJECT, "production"), keys_of(tiny, PROJECT)[0])
+
+
+def test_the_address_follows_the_newest_generation_and_back(tiny: Tiny) -> None:
+    first = up(tiny)
+    assert seen(tiny) is None, "the first version is the endpoint's default before anybody decided it"
+    point(tiny, RELEASE, 1)
+    assert (seen(tiny), answer(tiny)) == (Seen(RELEASE, 1), [5, 6])
+
+    second = up(tiny, OTHER, {"a": 10, "b": 10})
+    assert (seen(tiny), answer(tiny)) == (Seen(RELEASE, 1), [5, 6]), "a version gets no traffic because it is there"
+    key = keys_of(tiny, PROJECT)[0]
+    assert (scored(first.url, key), scored(second.url, key)) == ([5, 6], [20, 20])
+    point(tiny, OTHER, 2)
+    assert (seen(tiny), answer(tiny)) == (Seen(OTHER, 2), [20, 20])
+
+    point(tiny, RELEASE, 1)
+    assert seen(tiny) == Seen(OTHER, 2), "an older generation changes nothing"
+    point(tiny, RELEASE, 3)
+    assert (seen(tiny), answer(tiny)) == (Seen(RELEASE, 3), [5, 6])
+
+    asyncio.run(tiny.hosting.stop(FIRST))
+    assert asyncio.run(tiny.hosting.find(FIRST)) is not None, "the default of several stays"
+    asyncio.run(tiny.hosting.stop(SECOND))
+    assert asyncio.run(tiny.hosting.find(SECOND)) is None
+    assert answer(tiny) == [5, 6]
+    asyncio.run(tiny.hosting.stop(FIRST))
+    assert asyncio.run(tiny.hosting.find(FIRST)) is None
+    assert seen(tiny) is None
+
+
+def test_one_patch_makes_a_version_the_default_and_says_by_which_generation(tiny: Tiny) -> None:
+    up(tiny)
+
+    point(tiny, RELEASE, 1)
+    point(tiny, RELEASE, 1)
+
+    (asked,) = [json.loads(each["body"]) for each in tiny.double.requests(PATCH)]
+    assert [each["path"] for each in asked] == [f"/versions/r{RELEASE}/{name}" for name in ("isDefault", "tags")]
+    assert asked[1]["value"]["generation"] == "1"
+
+
+def test_a_slot_that_does_not_answer_is_not_led_to(tiny: Tiny) -> None:
+    with pytest.raises(NotFound, match=f"there is no slot {FIRST}"):
+        point(tiny, RELEASE, 1)
+    tiny.double.plan("service", kind="late")
+    tiny.deploy("production", RELEASE, tiny.package())
+
+    with pytest.raises(Unavailable, match=f"slot {FIRST} is Transitioning"):
+        point(tiny, RELEASE, 1)
+
+    assert tiny.double.requests(PATCH) == []
+
+
+def test_a_version_that_crashes_is_told_with_its_log_and_can_be_taken_away(tiny: Tiny) -> None:
+    slot = tiny.deploy("production", RELEASE, tiny.package(score=CRASHES))
+
+    log = failed(tiny.stands(slot))
+
+    assert log.endswith("ValueError: the weights are bent (score.py:4)")
+    assert seen(tiny) is None
+    asyncio.run(tiny.hosting.stop(slot))
+    assert asyncio.run(tiny.hosting.find(slot)) is None
+
+
+def test_a_second_version_of_another_package_is_a_conflict_and_of_the_same_nothing_new(tiny: Tiny) -> None:
+    tiny.double.plan("service", kind="late")
+    image, other = tiny.package(), tiny.package(OTHER)
+    for _ in range(2):
+        tiny.deploy("production", RELEASE, image)
+
+    with pytest.raises(Conflict, match=f"slot {FIRST} is there with the package {image}, not {other}"):
+        asyncio.run(tiny.hosting.deploy(FIRST, PROJECT, "production", RELEASE, other))
+
+    assert len(tiny.double.requests("POST /modelmanagement/v1.0{ws}/services")) == 1
+
+
+def test_a_lost_answer_makes_no_second_version(tiny: Tiny) -> None:
+    tiny.double.plan("service", kind="late")
+    tiny.deploy("production", RELEASE, tiny.package())
+    second = tiny.package(OTHER)
+    tiny.double.fault("PATCH /modelmanagement/*/services/*", "lost", times=1)
+    with pytest.raises(Unavailable):
+        tiny.deploy("production", OTHER, second)
+
+    tiny.deploy("production", OTHER, second)
+
+    assert len(tiny.double.requests(PATCH)) == 1
+
+
+def test_another_process_finds_the_project_of_a_slot_by_the_version_of_its_release(tiny: Tiny) -> None:
+    tiny.double.plan("service", kind="late")
+    image = tiny.package()
+    tiny.deploy("production", RELEASE, image)
+    other = Tiny(tiny.double, tiny.azure, tiny.ledger, tiny.artifacts)
+
+    assert asyncio.run(other.hosting.find(FIRST)) == Service(FIRST, "starting", image)
+    assert asyncio.run(other.hosting.find(SECOND)) is None
+
+
+def test_the_address_is_the_id_of_the_endpoint_until_it_was_seen(tiny: Tiny) -> None:
+    assert tiny.hosting.address(PROJECT, "production") == f"azureml:/{tiny.azure.scope.path}/services/{PROJECT}"
+    assert tiny.hosting.address(PROJECT, "staging") == ""
+
+
+def _updates(path: Path) -> list[str]:
+    """Return the calls by which a service is changed in place."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    overwriting = [
+        f"{path.name}:{call.lineno}" for call in calls for given in call.keywords if given.arg == "overwrite"
+    ]
+    named = [(call, call.func) for call in calls if isinstance(call.func, ast.Attribute)]
+    updating = [f"{path.name}:{call.lineno}" for call, func in named if func.attr in ("update", "_update")]
+    return [*overwriting, *updating]
+
+
+def test_no_service_is_ever_changed_in_place() -> None:
+    backend = sorted((HOUSE / "shared/backends/azure").glob("*.py"))
+
+    assert len(backend) > 10
+    assert [each for path in backend for each in _updates(path)] == []
+
+
+def test_an_update_in_place_would_be_noticed(tmp_path: Path) -> None:
+    planted = tmp_path / "planted.py"
+    planted.write_text("Webservice(workspace, name).update(models=[model])\nModel.deploy(name, overwrite=True)\n")
+
+    assert len(_updates(planted)) == 2
+
+
+def _names(*projects: Any) -> list[str]:
+    from shared.backends.azure import names
+
+    return [names.endpoint(str(project)) for project in projects]
+
+
+def test_the_name_of_an_endpoint_is_the_project_or_as_much_of_it_as_azure_takes() -> None:
+    odd = ["Flight_Delays", "a" * 33, "9lives", "x", "ends-", "flight delays", RELEASE, f"r{RELEASE}"]
+
+    assert _names("diabetes", "flight-delays") == ["diabetes", "flight-delays"]
+    assert all(3 <= len(name) <= 32 for name in _names(*odd))
+    assert len({*_names(*odd)}) == len(odd)
+    assert _names(*odd) == _names(*odd)
+    from azureml._model_management._util import webservice_name_validation
+
+    for name in _names(*odd):
+        webservice_name_validation(name)
