@@ -7,14 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
+from shared.answers import Order
+from shared.control import Control
 from shared.errors import Conflict, NotFound, Unavailable
 from shared.ports import Seen, Service
+from shared.release.config import read_projects
+from shared.release.facts import LiveDecided, LiveSeen
+from shared.sources import dead_letters
+from shared.streams import environment_stream
 from tests.azure.releases import OTHER, PROJECT, RELEASE, Tiny
 from tests.azure.stand_in import HOUSE
 from tests.azure.test_hosting import CRASHES, failed, keys_of, scored
+from tests.world import PROJECTS, World
 
 FIRST, SECOND = f"{RELEASE}-production", f"{OTHER}-production"
+CONVERGE = Order("converge", project=PROJECT, environment="production")
 PATCH = "PATCH /modelmanagement/v1.0{ws}/services/{name}"
 
 
@@ -186,3 +195,57 @@ def test_the_name_of_an_endpoint_is_the_project_or_as_much_of_it_as_azure_takes(
 
     for name in _names(*odd):
         webservice_name_validation(name)
+
+
+def controlled(tiny: Tiny) -> Control:
+    """Return the controller of a world whose one project is served by the double."""
+    world = World(projects=dict(read_projects(PROJECTS.replace("houses]", f"{PROJECT}]")).projects))
+    return Control.over(structs.replace(world.control.outside, ledger=tiny.ledger, hosting=tiny.hosting))
+
+
+def decide(control: Control, release: str, generation: int) -> None:
+    """Decide what is live, as promote does."""
+    slot = f"{release}-production"
+    decided = LiveDecided(generation, release, generation, slot, generation, "sha256:package", "ana", "promoted")
+    asyncio.run(control.streams.add(environment_stream(PROJECT, "production"), [decided]))
+
+
+def work(control: Control) -> None:
+    """Deliver the order that lets the address follow."""
+    asyncio.run(control.work(CONVERGE.text(), "one delivery"))
+
+
+def patrol(control: Control) -> list[Order]:
+    """Let the patrol look."""
+    return list(asyncio.run(control.patrol(dead_letters.told)).orders)
+
+
+def live_seen(control: Control) -> list[int]:
+    """Return the generations that were seen at the address, as the stream has them."""
+    stream = asyncio.run(control.streams.read(environment_stream(PROJECT, "production")))
+    return [fact.generation for fact in stream.facts if isinstance(fact, LiveSeen)]
+
+
+def test_an_older_switch_that_lands_after_a_newer_one_is_put_right_by_the_patrol(tiny: Tiny) -> None:
+    up(tiny)
+    up(tiny, OTHER, {"a": 10, "b": 10})
+    control = controlled(tiny)
+    decide(control, RELEASE, 1)
+    tiny.double.plan("switch", times=1)
+    with pytest.raises(Unavailable, match=f"does not answer from {FIRST} yet"):
+        work(control)
+    assert live_seen(control) == [], "a switch that Azure took and did not make yet is not seen"
+
+    decide(control, OTHER, 2)
+    work(control)
+    assert (live_seen(control), answer(tiny)) == ([2], [20, 20])
+    assert patrol(control) == []
+
+    tiny.double.ask("POST", "/held")
+    assert answer(tiny) == [5, 6], "the older switch has landed"
+    assert patrol(control) == [CONVERGE]
+    work(control)
+
+    assert (seen(tiny), answer(tiny)) == (Seen(OTHER, 2), [20, 20])
+    assert set(live_seen(control)) == {2}
+    assert patrol(control) == []
