@@ -81,13 +81,16 @@ class Tiny:
             provenance=properties,
         )
 
-    def package(self, release: str = RELEASE, score: str = SCORE, **changes: Mapping[str, int]) -> str:
-        """Take a release as far as its package and return the digest of its manifest."""
+    def manifest(self, release: str = RELEASE, score: str = SCORE, **changes: Mapping[str, int]) -> str:
+        """Register a release and return the digest of its manifest; no image is made beside it."""
         spec = self.spec(self.register(release, **changes), release, score)
+        return asyncio.run(self.images._package(spec)).digest
+
+    def package(self, release: str = RELEASE) -> str:
+        """Take a release as far as its package and return the digest of its manifest."""
+        spec = self.spec(self.register(release), release)
         asyncio.run(self.images.build(spec))
-        begun = asyncio.run(self.images._begun(PROJECT, release))
-        assert begun is not None
-        return begun.manifest
+        return asyncio.run(self.images._package(spec)).digest
 
     def packaged(self, release: str = RELEASE) -> ImageReport:
         """Wait until the package is made, or is not."""

@@ -29,7 +29,7 @@ PATCH = "PATCH /modelmanagement/v1.0{ws}/services/{name}"
 
 def up(tiny: Tiny, release: str = RELEASE, weights: dict[str, int] | None = None) -> Service:
     """Let a release serve in production, not live yet."""
-    image = tiny.package(release, weights=weights or {"a": 2, "b": 3})
+    image = tiny.manifest(release, weights=weights or {"a": 2, "b": 3})
     service = tiny.stands(tiny.deploy("production", release, image))
     assert service.status == "answering", service.log
     return service
@@ -94,7 +94,7 @@ def test_a_slot_that_does_not_answer_is_not_led_to(tiny: Tiny) -> None:
     with pytest.raises(NotFound, match=f"there is no slot {FIRST}"):
         point(tiny, RELEASE, 1)
     tiny.double.plan("service", kind="late")
-    tiny.deploy("production", RELEASE, tiny.package())
+    tiny.deploy("production", RELEASE, tiny.manifest())
 
     with pytest.raises(Unavailable, match=f"slot {FIRST} is Transitioning"):
         point(tiny, RELEASE, 1)
@@ -103,7 +103,7 @@ def test_a_slot_that_does_not_answer_is_not_led_to(tiny: Tiny) -> None:
 
 
 def test_a_version_that_crashes_is_told_with_its_log_and_can_be_taken_away(tiny: Tiny) -> None:
-    slot = tiny.deploy("production", RELEASE, tiny.package(score=CRASHES))
+    slot = tiny.deploy("production", RELEASE, tiny.manifest(score=CRASHES))
 
     log = failed(tiny.stands(slot))
 
@@ -115,7 +115,7 @@ def test_a_version_that_crashes_is_told_with_its_log_and_can_be_taken_away(tiny:
 
 def test_a_second_version_of_another_package_is_a_conflict_and_of_the_same_nothing_new(tiny: Tiny) -> None:
     tiny.double.plan("service", kind="late")
-    image, other = tiny.package(), tiny.package(OTHER)
+    image, other = tiny.manifest(), tiny.manifest(OTHER)
     for _ in range(2):
         tiny.deploy("production", RELEASE, image)
 
@@ -127,8 +127,8 @@ def test_a_second_version_of_another_package_is_a_conflict_and_of_the_same_nothi
 
 def test_a_lost_answer_makes_no_second_version(tiny: Tiny) -> None:
     tiny.double.plan("service", kind="late")
-    tiny.deploy("production", RELEASE, tiny.package())
-    second = tiny.package(OTHER)
+    tiny.deploy("production", RELEASE, tiny.manifest())
+    second = tiny.manifest(OTHER)
     tiny.double.fault("PATCH /modelmanagement/*/services/*", "lost", times=1)
     with pytest.raises(Unavailable):
         tiny.deploy("production", OTHER, second)
@@ -140,7 +140,7 @@ def test_a_lost_answer_makes_no_second_version(tiny: Tiny) -> None:
 
 def test_another_process_finds_the_project_of_a_slot_by_the_version_of_its_release(tiny: Tiny) -> None:
     tiny.double.plan("service", kind="late")
-    image = tiny.package()
+    image = tiny.manifest()
     tiny.deploy("production", RELEASE, image)
     other = Tiny(tiny.double, tiny.azure, tiny.ledger, tiny.artifacts)
 

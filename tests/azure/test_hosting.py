@@ -58,7 +58,7 @@ def test_a_staged_release_answers_whoever_has_its_key_and_no_key_is_kept_anywher
     tiny: Tiny, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    image = tiny.package()
+    image = tiny.manifest()
 
     slot = tiny.deploy("staging", RELEASE, image)
     service = tiny.stands(slot)
@@ -85,7 +85,7 @@ def test_a_staged_release_answers_whoever_has_its_key_and_no_key_is_kept_anywher
 def test_a_service_always_asks_for_a_key(tiny: Tiny) -> None:
     tiny.double.plan("service", kind="late")
 
-    tiny.deploy("staging", RELEASE, tiny.package())
+    tiny.deploy("staging", RELEASE, tiny.manifest())
 
     (asked,) = [json.loads(each["body"]) for each in tiny.double.requests(CREATE)]
     assert asked["authEnabled"] is True
@@ -97,7 +97,7 @@ def test_a_service_always_asks_for_a_key(tiny: Tiny) -> None:
 def test_a_slot_is_starting_until_it_answers_and_absent_before_it_is_asked_for(tiny: Tiny) -> None:
     assert asyncio.run(tiny.hosting.find(SLOT)) is None
     tiny.double.plan("service", kind="late")
-    image = tiny.package()
+    image = tiny.manifest()
 
     tiny.deploy("staging", RELEASE, image)
 
@@ -107,7 +107,7 @@ def test_a_slot_is_starting_until_it_answers_and_absent_before_it_is_asked_for(t
 
 def test_a_lost_answer_makes_no_second_service(tiny: Tiny) -> None:
     tiny.double.plan("service", kind="late")
-    image = tiny.package()
+    image = tiny.manifest()
     tiny.double.fault("POST /modelmanagement/*/services", "lost", times=1)
     with pytest.raises(Unavailable):
         tiny.deploy("staging", RELEASE, image)
@@ -120,7 +120,7 @@ def test_a_lost_answer_makes_no_second_service(tiny: Tiny) -> None:
 @pytest.mark.parametrize("told", ["by its name", "by the answer"])
 def test_a_name_that_was_taken_meanwhile_is_adopted_when_it_is_the_same_package(tiny: Tiny, told: str) -> None:
     tiny.double.plan("service", kind="late")
-    image = tiny.package()
+    image = tiny.manifest()
     tiny.deploy("staging", RELEASE, image)
     gone = {"error": {"code": "ServiceNotFound", "message": "Service was not found."}}
     tiny.double.fault(f"GET /modelmanagement/*/services/{NAME}", "", times=1, status=404, body=gone)
@@ -134,15 +134,15 @@ def test_a_name_that_was_taken_meanwhile_is_adopted_when_it_is_the_same_package(
 
 def test_a_slot_with_another_package_is_a_conflict(tiny: Tiny) -> None:
     tiny.double.plan("service", kind="late")
-    tiny.deploy("staging", RELEASE, tiny.package())
-    other = tiny.package(OTHER)
+    tiny.deploy("staging", RELEASE, tiny.manifest())
+    other = tiny.manifest(OTHER)
 
     with pytest.raises(Conflict, match=f"slot {SLOT} is there with the package sha256:.*, not {other}"):
         asyncio.run(tiny.hosting.deploy(SLOT, PROJECT, "staging", RELEASE, other))
 
 
 def test_a_crash_loop_is_told_with_what_the_scoring_file_raised(tiny: Tiny) -> None:
-    slot = tiny.deploy("staging", RELEASE, tiny.package(score=CRASHES))
+    slot = tiny.deploy("staging", RELEASE, tiny.manifest(score=CRASHES))
 
     log = failed(tiny.stands(slot))
 
@@ -152,7 +152,7 @@ def test_a_crash_loop_is_told_with_what_the_scoring_file_raised(tiny: Tiny) -> N
 
 
 def test_files_that_are_not_those_approved_are_not_served(tiny: Tiny) -> None:
-    image = tiny.package()
+    image = tiny.manifest()
     tiny.train(weights={"a": 5, "b": 5})
 
     log = failed(tiny.stands(tiny.deploy("staging", RELEASE, image)))
@@ -161,7 +161,7 @@ def test_files_that_are_not_those_approved_are_not_served(tiny: Tiny) -> None:
 
 
 def test_a_version_whose_property_was_never_ours_is_not_deployed(tiny: Tiny) -> None:
-    image = tiny.package()
+    image = tiny.manifest()
     tiny.double.ask("POST", "/reset")
     tiny.register(weights={"a": 9})
 
@@ -171,7 +171,7 @@ def test_a_version_whose_property_was_never_ours_is_not_deployed(tiny: Tiny) -> 
 
 def test_what_failed_is_taken_away_and_deployed_again(tiny: Tiny) -> None:
     tiny.double.plan("service", kind="registry", times=1)
-    image = tiny.package()
+    image = tiny.manifest()
     slot = tiny.deploy("staging", RELEASE, image)
     assert "could not be pulled from signalboxmlreg.azurecr.io" in failed(tiny.stands(slot))
 
@@ -184,7 +184,7 @@ def test_what_failed_is_taken_away_and_deployed_again(tiny: Tiny) -> None:
 
 
 def test_too_little_quota_says_where_more_is_asked_for(tiny: Tiny) -> None:
-    image = tiny.package()
+    image = tiny.manifest()
     tiny.double.fault("POST /modelmanagement/*/services", "quota", times=1)
 
     with pytest.raises(StepFailed, match="exceeding approved") as raised:
@@ -195,7 +195,7 @@ def test_too_little_quota_says_where_more_is_asked_for(tiny: Tiny) -> None:
 
 def test_stopping_deletes_the_service_once_and_waits_for_nothing(tiny: Tiny) -> None:
     tiny.double.plan("service", kind="late")
-    slot = tiny.deploy("staging", RELEASE, tiny.package())
+    slot = tiny.deploy("staging", RELEASE, tiny.manifest())
 
     for _ in range(2):
         asyncio.run(tiny.hosting.stop(slot))

@@ -19,7 +19,7 @@ def listed(tiny: Tiny, used: Used) -> dict[str, str]:
 def half_made(tiny: Tiny) -> None:
     """Leave one of everything for one release, and a second version that nobody adopted."""
     tiny.double.plan("service", kind="late")
-    image = tiny.package()
+    image = tiny.manifest()
     tiny.deploy("staging", RELEASE, image)
     tiny.deploy("production", RELEASE, image)
     twice = {"name": PROJECT, "properties": {"release": RELEASE}, "runId": f"{RELEASE}-train-1"}

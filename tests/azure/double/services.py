@@ -177,6 +177,8 @@ class Services:
         azure, kind = self._azure, str(fault.get("kind", ""))
         if kind == "late":
             azure.faults.released.wait()
+            if self.kept.get(public) is None:
+                return
         code = words = ""
         if kind in {"failed", "registry"}:
             code = str(fault.get("code", "DeploymentFailed"))
