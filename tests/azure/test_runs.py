@@ -13,6 +13,7 @@ from tests.azure.jobs import COMMIT, RELEASE, WORKS, Ground
 from tests.azure.stand_in import StandIn
 
 SUBMIT = "POST /execution/v1.0{ws}/experiments/{experiment}/snapshotrun"
+SENT = {"POST /content/v2.0{ws}/snapshots/getblob", "POST /content/v2.0{ws}/snapshots/{snapshot}", SUBMIT}
 REGISTER = "PUT /environment/v1.0{ws}/environments/{name}"
 AT_SUBMIT, AT_LOOK = "POST */snapshotrun", "GET /history/*/workspaces/signalbox-ml/runs/*"
 NAME = f"{RELEASE}-check-1"
@@ -141,15 +142,17 @@ def test_a_run_that_exists_already_is_adopted(double: StandIn, ground: Ground, l
     assert [each["status"] for each in double.requests(SUBMIT)] == [200, 409]
 
 
-def test_two_jobs_at_once_each_get_their_own_files(double: StandIn, ground: Ground) -> None:
-    for _ in range(2):
-        double.plan("run", kind="late", times=1)
-    commits = [COMMIT | {"train.py": f"print({at})\n"} for at in range(2)]
-    names = [f"{RELEASE}-check-{at + 1}" for at in range(2)]
+def test_jobs_at_once_are_sent_one_after_the_other_each_with_its_own_files(
+    double: StandIn, ground: Ground, late: None
+) -> None:
+    commits = [COMMIT | {"train.py": f"print({at})\n"} for at in range(3)]
+    names = [f"{RELEASE}-check-{at + 1}" for at in range(3)]
     specs = [ground.spec(commit=each, name=name) for each, name in zip(commits, names, strict=True)]
 
     ground.submit(*specs)
 
+    sent = [each["route"].rpartition("/")[2] for each in double.requests() if each["route"] in SENT]
+    assert sent == ["getblob", "{snapshot}", "snapshotrun"] * 3
     for at, name in enumerate(names):
         files = double.ask("GET", f"/runs/{name}/files")
         assert (files["code/train.py"], json.loads(files["job.json"])["name"]) == (f"print({at})\n", name)
@@ -164,6 +167,17 @@ def test_an_environment_is_registered_again_only_when_it_changed(double: StandIn
     assert len(double.requests(REGISTER)) == 2
     used = [body["Configuration"]["environment"]["name"] for body in ground.bodies(SUBMIT)]
     assert used[0] == used[1] != used[2]
+
+
+def test_a_look_keeps_nothing_in_memory(ground: Ground, late: None) -> None:
+    from azureml.core import Run
+
+    ground.submit(ground.spec())
+
+    for _ in range(3):
+        assert ground.find(NAME)
+
+    assert Run._registered_kill_handlers.empty()
 
 
 STATES = "NotStarted Starting Provisioning Preparing Queued Running Finalizing CancelRequested NotResponding Paused"
