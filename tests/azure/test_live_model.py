@@ -5,12 +5,12 @@ import json
 import sys
 from pathlib import Path
 
-import msgspec
 import pytest
 
+from shared.backends.azure.runs import SCRIPTS
 from shared.ports import JobReport
 from tests.azure.jobs import Ground
-from tests.azure.releases import OTHER, SCORE, Tiny
+from tests.azure.releases import OTHER, RELEASE, SCORE, Tiny
 from tests.azure.stand_in import StandIn
 
 NAME = f"{OTHER}-evaluate-1"
@@ -54,10 +54,16 @@ def test_the_live_model_is_what_its_manifest_names(tiny: Tiny, ground: Ground) -
     assert "making it" in ground.log(NAME)
 
 
-def test_a_live_model_with_other_files_than_approved_is_not_compared_with(tiny: Tiny, ground: Ground) -> None:
+def test_a_live_model_with_other_files_than_approved_is_not_compared_with(
+    tiny: Tiny, ground: Ground, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    from azure_run import live_model
+
     manifest = json.loads(asyncio.run(tiny.artifacts.get(tiny.package()))) | {"digest": "sha256:" + "0" * 64}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
 
-    report = evaluated(ground, asyncio.run(tiny.artifacts.put(msgspec.json.encode(manifest))))
-
-    assert report.status == "failed"
-    assert "the live model is not what was approved" in report.reason
+    with pytest.raises(Exception, match="the live model is not what was approved"):
+        ground.with_run(
+            f"{RELEASE}-train-1", lambda run: live_model.describe(run, tmp_path, tmp_path, tmp_path / "champion")
+        )
