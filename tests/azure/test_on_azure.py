@@ -14,6 +14,7 @@ import pytest
 
 from shared.backends.azure import data_access
 from shared.backends.azure.workspace import Azure
+from shared.errors import Blocked
 from shared.ports import Blob
 from tests.azure.jobs import RELEASE, WORKS, Ground, asked, scripts
 from tests.azure.stand_in import StandIn
@@ -81,6 +82,9 @@ def test_the_url_of_the_account_is_passed_on_as_it_is(azure: Azure, double: Stan
 
     assert data_access.surroundings(HOST, spec, 60) == {"SIGNALBOX_STORAGE": HOST}
     assert data_access.surroundings(STORAGE, ground.spec(), 60) == {}
+    keyless = f"BlobEndpoint={HOST};SharedAccessSignature=sv=2024-01-01&sig=x"
+    with pytest.raises(Blocked, match="STORAGE_CONNECTION has no key"):
+        data_access.surroundings(keyless, spec, 60)
 
 
 def test_data_are_read_as_the_identity_of_the_compute(double: StandIn, parts: Any, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 
+from shared.errors import Blocked
 from shared.ports import JobSpec
 
 VARIABLE = "SIGNALBOX_STORAGE"
@@ -18,7 +19,7 @@ def surroundings(storage: str, spec: JobSpec, seconds: float, now: datetime | No
     """
     if not spec.data or not storage:
         return {}
-    if storage.startswith("https://"):
+    if storage.startswith(("https://", "http://")):
         return {VARIABLE: storage}
     since = (now or datetime.now(UTC)) - CLOCKS
     until = since + timedelta(seconds=seconds) + 2 * CLOCKS
@@ -30,7 +31,10 @@ def _signed(storage: str, container: str, since: datetime, until: datetime) -> s
     from azure.storage.blob import BlobServiceClient, ContainerSasPermissions, generate_container_sas
 
     account = BlobServiceClient.from_connection_string(storage)
-    key = account.credential.account_key
+    key = getattr(account.credential, "account_key", None)
+    if key is None:
+        told = "its URL, which runs read as the identity of the compute, or a connection string with AccountKey"
+        raise Blocked(f"STORAGE_CONNECTION has no key, so no run can be let at container {container}: set {told}")
     signature = generate_container_sas(
         str(account.account_name),
         container,
