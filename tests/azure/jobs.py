@@ -24,6 +24,7 @@ RELEASE = "0123456789abcdef0123"
 COMMIT = {
     "train.py": "print('training')\n",
     "pkg/a b.py": "x = 1\n",
+    "pkg/donnée.txt": "été\n",
     ".gitignore": "*.py\n",
     "requirements.txt": "numpy\n",
 }

@@ -169,14 +169,23 @@ def test_an_environment_is_registered_again_only_when_it_changed(double: StandIn
     assert used[0] == used[1] != used[2]
 
 
-def test_a_look_keeps_nothing_in_memory(ground: Ground, late: None) -> None:
+def test_a_look_asks_little_and_keeps_nothing_in_memory(double: StandIn, ground: Ground, late: None) -> None:
     from azureml.core import Run
 
+    def asked_by(name: str) -> int:
+        before = len(double.requests())
+        ground.find(name)
+        return len(double.requests()) - before
+
     ground.submit(ground.spec())
+    running = {asked_by(NAME) for _ in range(3)}
+    absent = asked_by(f"{RELEASE}-evaluate-1"), asked_by(f"{RELEASE}-train-1")
+    double.ask("POST", f"/runs/{NAME}/Failed")
+    failed = asked_by(NAME)
 
-    for _ in range(3):
-        assert ground.find(NAME)
-
+    # Of a training, whether a pipeline did it; of a failure, what the service says and the end of the log.
+    assert (running, absent) == ({2}, (1, 2))
+    assert failed <= 9
     assert Run._registered_kill_handlers.empty()
 
 

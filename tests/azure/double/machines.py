@@ -11,6 +11,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -209,7 +210,7 @@ class Machines:
             "NO_PROXY": f"{azure.surroundings['NO_PROXY']},{INDEXES}",
             "AZUREML_RUN_ID": work.run,
             "AZUREML_RUN_TOKEN": made,
-            "AZUREML_RUN_TOKEN_EXPIRY": str(int(azure.created) + life),
+            "AZUREML_RUN_TOKEN_EXPIRY": str(int(time.time()) + life),
             "AZUREML_ARM_SUBSCRIPTION": its.subscription,
             "AZUREML_ARM_RESOURCEGROUP": its.resource_group,
             "AZUREML_ARM_WORKSPACE_NAME": its.workspace,
