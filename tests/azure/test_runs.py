@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from dulwich.repo import Repo
 
+from shared.backends.azure import runs
 from shared.backends.azure.workspace import Azure
 from shared.errors import Blocked, NotFound, StepFailed, Unavailable
 from tests.azure.jobs import COMMIT, RELEASE, WORKS, Ground
@@ -310,6 +311,11 @@ def test_a_submit_that_meets_silence_while_it_uploads_is_given_up(double: StandI
         ground.submit(ground.spec())
 
     assert len(double.requests("POST /content/v2.0{ws}/snapshots/getblob")) == 1
+
+
+def test_a_submit_behind_one_that_does_not_end_is_put_off() -> None:
+    with runs._submitting, pytest.raises(Unavailable, match="the third is tried again"), runs._alone("the third", 0.01):
+        pytest.fail("two submits at once")
 
 
 def test_a_missing_role_names_it(double: StandIn, ground: Ground) -> None:

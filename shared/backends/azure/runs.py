@@ -3,7 +3,9 @@
 Only one submit at a time: the SDK keeps the last snapshot of a workspace in one file.
 """
 
+import contextlib
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,9 @@ OURS = ("requirements.in", "azure.in")
 """What our scripts need, beside the project's requirements."""
 SPARE_SECONDS = 3600
 """For the compute and the environment, where a project gives no other bound for the whole run."""
+
+TURNS = 3
+"""How many times the patience of one call a submit waits for others."""
 
 _submitting = threading.Lock()
 
@@ -62,16 +67,20 @@ class AzureJobs:
             return
         if spec.target.pipeline:
             return pipelines.submit(self._azure, spec)
-        with _submitting, source_folder(self._state, self._scripts, spec, given) as folder:
+        with source_folder(self._state, self._scripts, spec, given) as folder:
             config = self._config(spec, folder)
-            try:
-                self._azure.ask(f"a run {spec.name}", _send, workspace, spec, config)
-            except Conflict:
-                if history.run(self._azure, spec.name) is None:
-                    raise
-            except NotFound as error:
-                # The compute target was there a moment ago; looked for again, it is made, or told to be missing.
-                raise Unavailable(f"{error}; it is tried again") from error
+            with _alone(spec.name, TURNS * self._azure.scope.timeout):
+                self._sent(workspace, spec, config)
+
+    def _sent(self, workspace: Any, spec: JobSpec, config: Any) -> None:
+        try:
+            self._azure.ask(f"a run {spec.name}", _send, workspace, spec, config)
+        except Conflict:
+            if history.run(self._azure, spec.name) is None:
+                raise
+        except NotFound as error:
+            # The compute target was there a moment ago; looked for again, it is made, or told to be missing.
+            raise Unavailable(f"{error}; it is tried again") from error
 
     def _config(self, spec: JobSpec, folder: Path) -> Any:
         from azureml.core import ScriptRunConfig
@@ -101,6 +110,17 @@ class AzureJobs:
         if run is None:
             raise NotFound(f"there is no job {name}")
         return run_reports.log_of(run, self._state)
+
+
+@contextlib.contextmanager
+def _alone(name: str, seconds: float) -> Iterator[None]:
+    """Let one submit at a time go on; `Unavailable` when others are at it for so long."""
+    if not _submitting.acquire(timeout=seconds):
+        raise Unavailable(f"other runs are being submitted for {seconds:g} s already; {name} is tried again")
+    try:
+        yield
+    finally:
+        _submitting.release()
 
 
 def _send(workspace: Any, spec: JobSpec, config: Any) -> None:
