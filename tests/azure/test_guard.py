@@ -81,7 +81,8 @@ def test_a_server_that_falls_silent_is_given_up(double: StandIn, hasty: Azure) -
     with pytest.raises(Unanswered, match=r"GET management.azure.com/.*had no answer in 0.2 s"):
         hasty.now("the location", located)
 
-    assert [each["status"] for each in double.requests("GET {ws}")] == [0, 0]
+    # One answer that never came took all the time there was.
+    assert [each["status"] for each in double.requests("GET {ws}")] == [0]
 
 
 def test_a_moment_of_throttling_is_outlived(double: StandIn, azure: Azure) -> None:

@@ -122,8 +122,7 @@ def given_up() -> Unanswered | None:
 
 
 def _bounded(send: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `HTTPAdapter.send` as guarded calls need it; others pass unchanged, but never without a timeout."""
-    from requests.exceptions import ConnectionError as NotConnected
+    """Return `HTTPAdapter.send` as guarded calls need it; what others send passes as it is."""
     from requests.exceptions import RequestException
     from urllib3.util.retry import Retry
 
@@ -132,15 +131,16 @@ def _bounded(send: Callable[..., Any]) -> Callable[..., Any]:
         if call is None:
             return send(self, request, **options)
         self.max_retries = Retry(0, read=False)
-        options["timeout"] = _timeout(options.get("timeout"), call.scope.timeout)
+        asked, until = options.get("timeout"), time.monotonic() + call.scope.timeout
         left = call.scope.attempts if request.method in REPEATED else 1
         while call.over is None:
             left -= 1
+            options["timeout"] = _timeout(asked, until - time.monotonic())
             try:
                 answer = send(self, request, **options)
                 # The body belongs to the answer: a server that falls silent within it has not answered.
                 _ = answer.content if not options.get("stream") else None
-            except (RequestException, NotConnected) as error:
+            except RequestException as error:
                 said = f"{request.method} {_place(request.url)} had no answer in {call.scope.timeout:g} s"
                 said = said if "timed out" in repr(error).lower() else f"{_place(request.url)}: {_reached(error)}"
             else:
@@ -148,7 +148,8 @@ def _bounded(send: Callable[..., Any]) -> Callable[..., Any]:
                 if answer.status_code not in NOT_NOW:
                     return answer
                 said = str(call.refused)
-            if left < 1:
+            # Who was silent for the whole time is not asked again: whoever waits for us has waited long enough.
+            if left < 1 or time.monotonic() + PAUSE >= until:
                 call.end(said)
             else:
                 time.sleep(PAUSE)

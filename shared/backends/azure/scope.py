@@ -25,9 +25,9 @@ class Scope(Struct, frozen=True):
     image: str
     """The base docker image of environments."""
     timeout: float
-    """Seconds of silence after which one call is given up."""
+    """Seconds that one request may take, however often it is asked within them."""
     attempts: int
-    """How often one call is made before it is given up."""
+    """How often a request that only reads is asked, while there is time, before it is given up."""
     storage: str
     """Connection string or URL of the storage account that holds the data."""
     state: Path
