@@ -16,15 +16,22 @@ from tests.azure.releases import Tiny
 from tests.azure.stand_in import HOUSE, StandIn
 
 
-def serving_python(folder: Path) -> Path:
-    """Make an environment that holds the scoring server and nothing else, for the tiny models of the tests."""
+@pytest.fixture(scope="session")
+def server_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the environment that serves is made, when a test wants one."""
+    return tmp_path_factory.mktemp("server")
+
+
+@pytest.fixture(scope="session")
+def serving(server_folder: Path) -> Path:
+    """An environment that holds the scoring server and nothing else, for the tiny models of the tests."""
     from uv import find_uv_bin
 
     needed = (HOUSE / "shared/jobs/requirements.in").read_text()
     server = [line for line in needed.splitlines() if line.startswith(("azureml-inference-server-http", "gunicorn"))]
-    python = folder / "bin" / "python"
+    python = server_folder / "bin" / "python"
     for command in (
-        ["venv", "--quiet", "--no-project", "--python", sys.executable, "--clear", str(folder)],
+        ["venv", "--quiet", "--no-project", "--python", sys.executable, "--clear", str(server_folder)],
         ["pip", "install", "--quiet", "--compile-bytecode", "--python", str(python), *server],
     ):
         subprocess.run([find_uv_bin(), *command], check=True)
@@ -32,10 +39,9 @@ def serving_python(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def running_double(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+def running_double(tmp_path_factory: pytest.TempPathFactory, server_folder: Path) -> Iterator[StandIn]:
     """A double in a process of its own, for all tests of this process."""
-    server = serving_python(tmp_path_factory.mktemp("server"))
-    options = ["--interpreter", sys.executable, "--server", str(server)]
+    options = ["--interpreter", sys.executable, "--server", str(server_folder / "bin" / "python")]
     one = StandIn(tmp_path_factory.mktemp("double"), *options)
     yield one
     one.stop()
@@ -115,6 +121,6 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def tiny(double: StandIn, azure: Azure) -> Tiny:
+def tiny(double: StandIn, azure: Azure, serving: Path) -> Tiny:
     """A release of a tiny model."""
     return Tiny(double, azure)

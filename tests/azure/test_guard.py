@@ -10,6 +10,7 @@ import pytest
 
 from shared.backends.azure import guard
 from shared.backends.azure.guard import Unanswered
+from shared.backends.azure.refusals import spoken
 from shared.backends.azure.scope import Scope
 from shared.backends.azure.workspace import Azure
 from shared.errors import Blocked, Conflict, NotFound, SignalboxError, StepFailed, Unavailable
@@ -285,3 +286,22 @@ def test_a_token_that_was_revoked_is_asked_for_anew(double: StandIn, azure: Azur
     azure.now("a cluster", made)
 
     assert len(double.requests("POST /{tenant}/oauth2/v2.0/token")) == 2
+
+
+def test_an_error_whose_own_text_raises_is_told_by_its_message() -> None:
+    import requests
+    from azureml._restclient import models
+    from azureml._restclient.exceptions import ServiceException
+    from azureml._restclient.models.error_response import ErrorResponseException
+    from msrest import Deserializer
+
+    answer = requests.Response()
+    answer.status_code, answer.reason = 400, "Bad Request"
+    answer._content = b'{"error": {"code": "UserError", "message": "no such thing", "details": null}}'
+    answer.headers["content-type"] = "application/json"
+    classes = {name: each for name, each in vars(models).items() if isinstance(each, type)}
+    error = ServiceException(ErrorResponseException(Deserializer(classes), answer))
+
+    with pytest.raises(TypeError):
+        str(error)
+    assert spoken(error) == "(UserError) no such thing"

@@ -87,7 +87,7 @@ def test_one_token_an_audience_serves_every_call(double: StandIn, scope: Scope) 
     [
         ({"workspace": "gone"}, "workspaces/gone' under resource group 'signalbox' was not found"),
         ({"resource_group": "other"}, "Resource group 'other' could not be found"),
-        ({"subscription": "no-subscription"}, "does not see subscription no-subscription"),
+        ({"subscription": "no-subscription"}, "You don't have access to no-subscription subscription"),
     ],
 )
 def test_a_wrong_scope_names_the_settings_that_say_where(

@@ -57,7 +57,7 @@ CONNECT = 5.0
 """Seconds to reach a host that is up."""
 REPEATED = {"GET", "HEAD"}
 NOT_NOW = {408, 429, 500, 502, 503, 504, 530}
-PAUSE = 0.5
+PAUSE = 0.3
 """Seconds before a read is asked again; more is for the one who asks the whole call again."""
 AT_ONCE = 8
 """Calls at a time."""
@@ -166,7 +166,7 @@ def _timeout(asked: Any, ours: float) -> tuple[float, float]:
 
 def _place(url: str) -> str:
     """Return host and path: the query may hold a signature."""
-    return url.partition("?")[0].removeprefix("https://")
+    return url.partition("?")[0].removeprefix("https://").replace("//", "/")
 
 
 def _reached(error: Exception) -> str:

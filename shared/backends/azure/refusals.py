@@ -38,7 +38,8 @@ class Refusal(Struct, frozen=True):
 
 def refusal(request: Any, answer: Any) -> Refusal:
     """Read an answer of `requests`; a body that is no known shape is taken as it is."""
-    place = f"{request.method} {request.url.partition('?')[0].removeprefix('https://')}"
+    # Without the query, which may hold a signature; the SDK doubles a slash now and then.
+    place = f"{request.method} {request.url.partition('?')[0].removeprefix('https://').replace('//', '/')}"
     code, words = _said(answer.text)
     return Refusal(answer.status_code, code, words, place)
 

@@ -78,8 +78,7 @@ class Azure:
             raise Blocked(f"{error}; see {settings}, or make it: signalbox provision --yes") from error
         except StepFailed as error:
             # The SDK lists the subscriptions first, and says by itself when this one is not among them.
-            sees = f"whoever this app runs as does not see subscription {scope.subscription}"
-            raise Blocked(f"{what}: {sees}; see AZURE_SUBSCRIPTION_ID, or {role_advice(scope)}") from error
+            raise Blocked(f"{error}; see that AZURE_SUBSCRIPTION_ID is right, or {role_advice(scope)}") from error
 
     def _got(self) -> Any:
         from azureml.core import Workspace
