@@ -100,10 +100,15 @@ def test_a_conda_file_keeps_its_pins_beside_what_we_need(tmp_path: Path) -> None
     ]
 
 
-@pytest.mark.parametrize("path", ["../conda.yml", "none.yml"])
-def test_a_conda_file_that_is_not_there_is_named(tmp_path: Path, path: str) -> None:
-    with pytest.raises(StepFailed, match=r"conda\.yml|none\.yml"):
-        recipe("flights", tmp_path, "", path, "base", [])
+@pytest.mark.parametrize(
+    ("path", "words"), [("../conda.yml", "not a path within"), ("none.yml", "there is no file none")]
+)
+def test_a_conda_file_that_is_not_in_the_project_is_named(tmp_path: Path, path: str, words: str) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "conda.yml").write_text("dependencies: [python=3.12]\n")
+
+    with pytest.raises(StepFailed, match=words):
+        recipe("flights", tmp_path / "code", "", path, "base", [])
 
 
 def test_a_conda_file_that_cannot_be_read_says_what_is_wrong(azure: Azure) -> None:

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from shared.backends.azure import foundation
 from shared.backends.azure.environments import Recipe
 from shared.backends.azure.provisioning import Part, Setup
 from shared.backends.azure.workspace import Azure
@@ -73,6 +74,8 @@ def test_the_deployment_adds_and_names_what_it_makes_after_the_workspace(double:
     assert workspace["name"] == azure.scope.workspace
     assert workspace["properties"]["storageAccount"].endswith(f"/{storage_['name']}")
     assert vault["properties"]["tenantId"] == azure.scope.tenant
+    assert foundation.names(azure.scope) == {"storage": storage_["name"], "vault": vault["name"]}
+    assert foundation.names(msgspec.structs.replace(azure.scope, workspace="another"))["storage"] != storage_["name"]
     assert len(storage_["name"]) <= 24
     assert storage_["name"].isalnum()
 
