@@ -8,8 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from shared.backends.azure import foundation
-from shared.backends.azure.environments import Recipe
+from shared.backends.azure.environments import Recipe, recipe
 from shared.backends.azure.provisioning import Part, Setup
+from shared.backends.azure.runs import OURS, SCRIPTS
 from shared.backends.azure.workspace import Azure
 from tests import storage
 from tests.azure.stand_in import HOUSE, StandIn
@@ -181,6 +182,9 @@ def test_the_command_looks_unless_it_is_told_to_make(double: StandIn, tmp_path: 
     )
 
     answer = json.loads(made.stdout)
+    ours = [(SCRIPTS / name).read_text() for name in OURS]
+    of_a_run = recipe("flights", HOUSE / "examples/flight-delays", "requirements.txt", "", "", ours).name
+    assert f"environment {of_a_run}" in [part["what"] for part in answer["parts"]]
     assert {part["state"] for part in answer["parts"]} == {"there"}
     by_hand = "\n".join(one["line"] for one in answer["by_hand"])
     assert 'az role assignment create --assignee "' in by_hand

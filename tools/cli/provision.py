@@ -109,6 +109,7 @@ def _data(projects: str) -> list[str]:
 
 def _recipe(told: str, place: AzureSettings) -> "Recipe":
     from shared.backends.azure.environments import recipe
+    from shared.backends.azure.runs import OURS, SCRIPTS
 
     name, _, folder = told.partition("=")
     if not folder:
@@ -118,7 +119,7 @@ def _recipe(told: str, place: AzureSettings) -> "Recipe":
         train = read_project_file((code / "signalbox.toml").read_text()).train
     except (OSError, NotUnderstood) as error:
         raise Refused(f"{code / 'signalbox.toml'} cannot be read: {error}") from error
-    ours = [path.read_text() for path in sorted((HOUSE / "shared" / "jobs").glob("*.in"), reverse=True)]
+    ours = [(SCRIPTS / each).read_text() for each in OURS]
     return recipe(name, code, train.requirements, train.conda, train.image or place.image, ours)
 
 
