@@ -149,3 +149,18 @@ def test_a_home_that_can_be_written_stays(azure: Azure, azure_home: Path) -> Non
 
     assert os.environ["HOME"] == str(azure_home)
     assert not azure.scope.state.exists()
+
+
+def test_nothing_in_the_backend_waits_for_azure() -> None:
+    waits = [
+        f"{path.name}:{node.lineno} {ast.unparse(node.func)}"
+        for path in (HOUSE / "shared/backends/azure").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and (name := ast.unparse(node.func).rpartition(".")[2])
+        and (name.startswith("wait") or name in {"sleep", "regen_key"})
+        # The pause before a read is asked again.
+        and (path.name, name) != ("guard.py", "sleep")
+    ]
+
+    assert waits == []
