@@ -200,3 +200,49 @@ def test_the_command_names_every_setting_that_is_missing(tmp_path: Path) -> None
     assert "AZURE_SUBSCRIPTION_ID is 'none': it must be the id of the subscription, a GUID" in said
     assert "AZURE_RESOURCE_GROUP is missing" in said
     assert "AZUREML_WORKSPACE is missing" in said
+
+
+@pytest.fixture
+def nobody(double: StandIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A machine of a person: no managed identity, and an `az` whose token is nobody's; its settings name no secret."""
+    for name in ("IDENTITY_ENDPOINT", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID", "AZURE_CLIENT_ID"):
+        monkeypatch.delenv(name)
+    az = tmp_path / "bin" / "az"
+    az.parent.mkdir()
+    az.write_text(
+        f"#!/bin/sh\necho '{json.dumps({'accessToken': 'none', 'expiresOn': '2099-01-01 00:00:00.000000'})}'\n"
+    )
+    az.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{az.parent}:/usr/bin:/bin")
+    names = ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "AZUREML_WORKSPACE")
+    at = tmp_path / "settings.json"
+    at.write_text(json.dumps({"Values": {name: double.environment[name] for name in names}}))
+    return at
+
+
+def test_on_a_persons_machine_azure_is_asked_as_whoever_is_logged_in(double: StandIn, nobody: Path) -> None:
+    told = CliRunner().invoke(app, ["provision", "--settings", str(nobody), "--json"])
+
+    assert told.exit_code == 1
+    assert "Azure does not take this app's token" in json.loads(told.stdout)["parts"][0]["said"]
+    assert len(double.requests("GET /subscriptions/{subscription}/resourceGroups/{name}")) == 1
+    assert double.requests("GET /msi/token") == []
+
+
+def test_without_anybody_to_ask_as_the_command_says_how_to_log_in(
+    nobody: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    told = CliRunner().invoke(app, ["provision", "--settings", str(nobody)])
+
+    assert "az login" in str(told.exception)
+
+
+def test_a_secret_in_a_key_vault_is_asked_for_by_name(tmp_path: Path) -> None:
+    at = tmp_path / "settings.json"
+    at.write_text(json.dumps({"Values": {"AZURE_CLIENT_SECRET": "@Microsoft.KeyVault(SecretUri=https://x)"}}))
+
+    told = CliRunner().invoke(app, ["provision", "--settings", str(at)])
+
+    assert "AZURE_CLIENT_SECRET cannot be read from a key vault here" in str(told.exception)

@@ -1,6 +1,7 @@
 """`signalbox provision`: the one-time set-up in Azure, looked at by default, made with --yes."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +74,23 @@ def _given(settings: Path | None) -> tuple[dict[str, str], str, str]:
         told = given.of_process() if settings is None else given.of_file(settings)
     except given.NoSettings as error:
         raise Refused(str(error)) from error
+    hidden = [name for name in ("AZURE_CLIENT_SECRET", "STORAGE_CONNECTION") if told.is_hidden(name)]
+    if hidden:
+        raise Refused(f"{', '.join(hidden)} cannot be read from a key vault here: give a file that holds the values.")
     return dict(told.values), told.app, told.group
+
+
+def _who(place: AzureSettings) -> Any:
+    """Return whoever is logged in with the Azure CLI, where there is neither a secret nor a managed identity."""
+    if place.secret or any(os.environ.get(name) for name in ("IDENTITY_ENDPOINT", "MSI_ENDPOINT")):
+        return None
+    from azure.identity import AzureCliCredential
+
+    if not shutil.which("az"):
+        raise Refused(
+            "Nobody is here to ask Azure as: install the Azure CLI and `az login`, or set AZURE_CLIENT_SECRET."
+        )
+    return AzureCliCredential()
 
 
 def set_up(
@@ -85,7 +102,7 @@ def set_up(
     from shared.backends.azure.workspace import Azure
     from shared.backends.blobs import Account
 
-    azure = Azure(Scope(**msgspec.structs.asdict(place)))
+    azure = Azure(Scope(**msgspec.structs.asdict(place)), _who(place))
     recipes = [_recipe(each, place) for each in projects]
     # A storage account named by its URL is asked as whoever the settings say.
     os.environ.update({name: values[name] for name in values if name.startswith("AZURE_") and values[name]})
@@ -161,6 +178,8 @@ def _subscriptions(azure: "Azure", values: dict[str, str], app_name: str, group:
 def _shown(place: AzureSettings, parts: list["Part"], hands: list[Hand], making: bool) -> Iterator[str]:
     looked = "Made what was absent" if making else "Looked only, nothing was changed"
     yield f"{looked}: subscription {place.subscription}, resource group {place.resource_group}\n"
+    if not place.storage:
+        yield "  ..  The containers were not looked at: STORAGE_CONNECTION names no account"
     for part in parts:
         yield f"  {MARKS[part.state]}  {part.state:<7} {part.what:<40} {part.said}"
         if part.advice:

@@ -18,8 +18,9 @@ T = TypeVar("T")
 class Azure:
     """One workspace as whoever this app runs as; `do` is how adapters ask it. One a process is enough."""
 
-    def __init__(self, scope: Scope) -> None:
-        self.scope = scope
+    def __init__(self, scope: Scope, credential: Any = None) -> None:
+        """`credential` is one of azure-identity's; by default it is what the scope says."""
+        self.scope, self._credential = scope, credential
         self._guard = Guard(scope)
         self._lock = threading.Lock()
         self._tokens: Tokens | None = None
@@ -55,7 +56,7 @@ class Azure:
         """Return the tokens of this process."""
         with self._lock:
             if self._tokens is None:
-                self._tokens = Tokens(self.scope)
+                self._tokens = Tokens(self.scope, self._credential)
             return self._tokens
 
     @contextlib.contextmanager
