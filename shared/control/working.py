@@ -15,7 +15,7 @@ from shared.release.environment import EnvironmentState
 from shared.release.facts import Fact
 from shared.release.project import ProjectState
 from shared.steps import ASKS_PRODUCTION, ASKS_PROJECT, LOOKS
-from shared.steps.check import giving_way, overtaken
+from shared.steps.check import PAST_GIVING_WAY, giving_way, overtaken
 from shared.steps.turn import Ended, Pending, Turn, Wanted
 from shared.streams import Streams, project_stream, release_stream
 
@@ -125,7 +125,7 @@ class Working(Struct, frozen=True):
 
     async def _project(self, entry: Project, name: str, step: str) -> ProjectState:
         """Return what is known of the project now; only where a release may give way does every step go by it."""
-        asks = step in ASKS_PROJECT or entry.on_newer == "cancel"
+        asks = step in ASKS_PROJECT or (entry.on_newer == "cancel" and step not in PAST_GIVING_WAY)
         return await self.streams.project(name) if asks else ProjectState()
 
     async def _production(self, name: str, step: str) -> EnvironmentState | None:

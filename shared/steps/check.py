@@ -19,6 +19,8 @@ from shared.streams import project_stream, release_stream
 CHECK_SECONDS = 900
 UNTRIED = ("stale", "unchanged", "cancelled", "superseded")
 """How a release ends that does not tell what its commit is worth."""
+PAST_GIVING_WAY = ("ask", "promote")
+"""The steps of a release that is not in training any more: people are asked about it."""
 
 
 class _Result(Struct, frozen=True):
@@ -90,7 +92,7 @@ def before(turn: Turn) -> list[ReleaseNumbered]:
 def overtaken(turn: Turn) -> Fact | None:
     """Say that a newer release began and this one, still in training, gives way to it (`on_newer = "cancel"`)."""
     through = turn.release.release in turn.known.asked
-    if through or turn.known.begun <= turn.release.number or turn.step in ("ask", "promote"):
+    if through or turn.known.begun <= turn.release.number or turn.step in PAST_GIVING_WAY:
         return None
     reason = f"the newer release #{turn.known.begun} began, and on_newer is cancel"
     return ReleaseEnded("superseded", turn.step, reason, "Nothing is to be done: look at the newer one")

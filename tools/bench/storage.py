@@ -59,17 +59,18 @@ def measure(wire: Wire, connection: str, releases: int, prefix: str = "") -> Cou
     RUNNER.run(move(world, account))
     with wire.counted() as counted.started:
         one(world, "a" * 40)
+    one(world, "b" * 40)
     with wire.counted() as counted.going_on:
-        one(world, "b" * 40)
+        one(world, "c" * 40)
     with wire.counted() as counted.clock:
         world.tick()
     with wire.counted() as counted.patrol:
         world.patrol()
     with wire.counted() as counted.forgetful:
-        one(world, "c" * 40, account)
+        one(world, "d" * 40, account)
     world.projects["houses"] = replace(world.projects["houses"], on_newer="cancel")
     with wire.counted() as counted.cancelling:
-        last = one(world, "d" * 40)
+        last = one(world, "e" * 40)
     assert world.live() == last
     return counted
 
