@@ -52,7 +52,8 @@ conformance: .venv/ready ## Microsoft's own worker (it needs a Python 3.13) and 
 package: .venv/ready ## the zip that is deployed, loaded and called by Microsoft's worker (it needs a Python 3.13); PACK=1 only builds it
 	@$(PY) -m tools.package $(if $(PACK),--only-pack)
 
-nightly: .venv/ready ## the long simulation: CALLS=10000000 port calls, and SHARE=1/1 of all pairs of faults
+nightly: .venv/ready ## each storage operation of a release failing in each way; the long simulation: CALLS=10000000 port calls, and SHARE=1/1 of all pairs of faults
+	$(PY) -m tests.storage_faults
 	$(PY) -m tests.simulation nightly $(if $(CALLS),--calls $(CALLS)) $(if $(SHARE),--share $(SHARE))
 
 check: .venv/ready .venv/check/ready ## lint, format, types, the house rules, generated docs in step
