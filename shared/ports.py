@@ -146,7 +146,8 @@ class JobSpec(Struct, frozen=True):
     """Artifact digest of the snapshot tar."""
     data: tuple[Blob, ...]
     inputs: Mapping[str, str]
-    """Name to reference: `job:<job name>/<path below its outputs>` or `image:<sha256 digest>`."""
+    """Name to reference: `job:<job name>/<path below its outputs>`, `version:<model name>:<number>` in the model
+    registry, or `image:<sha256 digest>`."""
     settings: str
     """JSON object the job's script reads; see `shared/jobs`."""
     requirements: str
@@ -190,7 +191,10 @@ class Jobs(Protocol):
 
 
 class ModelVersion(Struct, frozen=True):
-    """One version in the model registry. `digest` is the digest of its files as the training job gave it."""
+    """One version in the model registry. `digest` is the digest of its files as the training job gave it.
+
+    `release` is the release that made it. One that others registered has any release or none, and may have no digest.
+    """
 
     name: str
     number: int
@@ -203,6 +207,10 @@ class Registry(Protocol):
 
     async def find(self, name: str, release: str) -> list[ModelVersion]:
         """Return the versions whose property `release` is this, oldest first."""
+        ...
+
+    async def version(self, name: str, number: int) -> ModelVersion | None:
+        """Look one version up, whoever registered it; an event waits for the answer, so that no file is read for it."""
         ...
 
     async def register(self, name: str, release: str, source: str, properties: Mapping[str, str]) -> None:
@@ -218,7 +226,7 @@ class ImageSpec(Struct, frozen=True):
     version: int
     code: str
     model: str
-    """`job:<training job>/model`."""
+    """`job:<training job>/model`, or `version:<name>:<number>` when others registered it."""
     requirements: str
     entry: str
     """The project's scoring script, a path within the code."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from shared import words
 from shared.errors import NotFound
-from shared.release import chain, facts, ids, line
+from shared.release import adopted, chain, facts, ids, line
 from shared.release.known import CameInRow, KnownEnvironment, KnownRelease
 from shared.release.state import OUTCOMES, State
 
@@ -39,6 +39,7 @@ def release(state: State, address: str) -> dict[str, Any]:
         "message": code.message if code else opened.reason,
         "data": opened.data,
         "cause": opened.cause,
+        "trained": _trained(state),
         "by": opened.by,
         "state": how,
         "standing": line.standing(state),
@@ -50,6 +51,13 @@ def release(state: State, address: str) -> dict[str, Any]:
         "digests": _digests(state),
         "address": address if how == "live" else "",
     }
+
+
+def _trained(state: State) -> dict[str, str]:
+    """Say what trained the model: nobody knows it of one that others registered, whose commit only scores it."""
+    if state.carried is None:
+        return {"commit": state.release.commit, "data": state.release.data, "note": ""}
+    return {"commit": adopted.UNKNOWN, "data": adopted.UNKNOWN, "note": adopted.MAY_HAVE_SEEN}
 
 
 def _why(state: State) -> dict[str, str]:
@@ -83,10 +91,11 @@ def _step(state: State, step: str) -> dict[str, Any]:
 
 def _digests(state: State) -> dict[str, str]:
     trained, packaged = line.outcome(state, "train"), line.outcome(state, "package")
+    model = line.outcome(state, "register") if state.carried else trained
     return {
         "commit": state.release.commit,
         "data": state.release.data,
-        "model": trained.model if isinstance(trained, facts.Trained) else "",
+        "model": model.model if isinstance(model, facts.Trained | facts.VersionAdopted) else "",
         **_packaged(packaged),
         "evidence": state.asked[max(state.asked)].evidence if state.asked else "",
     }
@@ -204,6 +213,8 @@ def question(state: State, evidence: dict[str, Any], now: datetime) -> dict[str,
         "commit": evidence["commit"],
         "data": evidence["data"],
         "model": evidence["model"],
+        "adopted": evidence["adopted"]["note"] if "adopted" in evidence else "",
+        "replaces_note": evidence.get("replaces_note", ""),
         "image": evidence["image"],
         "deploys": evidence.get("deploys", {}),
         "package": evidence.get("package", ""),

@@ -6,7 +6,7 @@ A sentence says what happened, to what, and what to do next.
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from shared.release import facts, gates
+from shared.release import adopted, facts, gates
 from shared.release.facts import Fact
 from shared.release.ids import alias
 from shared.release.line import known
@@ -54,7 +54,8 @@ def sentence(outcome: Fact) -> str:
             important = f"; most important: {', '.join(outcome.important[:3])}" if outcome.important else ""
             return _claims(outcome.claims) + important
         case facts.VersionAdopted():
-            return f"{outcome.name} v{outcome.number}, {outcome.model[:19]}…"
+            digest = f"{outcome.model[:19]}…" if outcome.model else "its digest is unknown"
+            return f"{outcome.name} v{outcome.number}, {digest}"
         case facts.Packaged():
             if outcome.deploys:
                 return deployed(outcome.deploys)
@@ -118,6 +119,10 @@ def told(fact: Fact) -> str:
             return f"{fact.step} could not make {fact.name} now, which costs no attempt: {fact.reason}"
         case facts.Resumed():
             return f"{fact.by} lets {fact.step} try again: {fact.reason}"
+        case facts.CarriedOver():
+            return (
+                f"a version that others registered: code and check are those of #{fact.number} ({alias(fact.release)})"
+            )
         case facts.CodeRead():
             return f"code read: {fact.message.splitlines()[0] if fact.message else ''} ({fact.author} <{fact.email}>)"
         case facts.ChampionChosen():
@@ -159,10 +164,11 @@ def asking(state: State, asked: facts.Asked, approver: str, link: str) -> tuple[
     version = known(state, "register", facts.VersionAdopted).number
     evaluated = known(state, "evaluate", facts.Evaluated)
     subject = f"Approve {opened.project} v{version} ({name})?"
+    commit, seen = ("Scored with commit", f"\n{adopted.MAY_HAVE_SEEN}.") if state.carried else ("Commit", "")
     text = f"""{opened.project} v{version} ({name}, release #{opened.number}) waits for your decision.
 
-Compared with production: {gates.compared(evaluated)}
-Commit: {opened.commit[:7]} {state.code.message.splitlines()[0] if state.code and state.code.message else ""}
+Compared with production: {gates.compared(evaluated)}{seen}
+{commit}: {opened.commit[:7]} {state.code.message.splitlines()[0] if state.code and state.code.message else ""}
 Evidence: {asked.evidence}
 
 Read the evidence and decide (this link is yours alone, {approver}; opening it decides nothing):

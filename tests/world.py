@@ -299,6 +299,20 @@ class World:
         self.orders += answer.orders
         return answer
 
+    def register_elsewhere(self, name: str = "houses", release: str = "", tells: bool = True) -> ModelVersion:
+        """Let a colleague register a model under this name; without `tells` its event is never raised."""
+        number = 1 + sum(version.name == name for version in self.versions)
+        version = ModelVersion(name, number, ids.sha256(f"theirs {number}".encode()), release)
+        self.versions.append(version)
+        if tells:
+            self.raise_event("ModelRegistered", notices.ModelHeard(name, str(number), release))
+        return version
+
+    def resolves(self, reference: str) -> bool:
+        """Say whether the registry has the version that a reference names; nobody keeps files of jobs here."""
+        kind, _, rest = reference.partition(":")
+        return kind != "version" or rest in {f"{version.name}:{version.number}" for version in self.versions}
+
     def end_image(self, name: str) -> None:
         """Let a build under way end: `name` is `<project>:<release>`."""
         if self.images[name].status == "building":
@@ -484,7 +498,8 @@ class _Jobs:
     def end(self, name: str) -> None:
         """Let a running job end, as its kind ends in this world."""
         spec = self.world.specs[name]
-        if reason := self.world.failing.get(spec.step):
+        missing = [reference for reference in spec.inputs.values() if not self.world.resolves(reference)]
+        if reason := self.world.failing.get(spec.step, f"{missing[0]} is not there" if missing else ""):
             self.world.jobs[name] = JobReport("failed", 1.0, reason, "Mend it and push again")
             self.world.raise_event("RunStatusChanged", notices.RunHeard(name, "RunStatusChanged", "Failed"))
             return
@@ -511,6 +526,11 @@ class _Registry:
         self.world.reach("registry")
         return [version for version in self.world.versions if (version.name, version.release) == (name, release)]
 
+    async def version(self, name: str, number: int) -> ModelVersion | None:
+        self.world.reach("registry")
+        found = (version for version in self.world.versions if (version.name, version.number) == (name, number))
+        return next(found, None)
+
     async def register(self, name: str, release: str, source: str, properties: Mapping[str, str]) -> None:
         self.world.reach("registry")
         number = 1 + sum(version.name == name for version in self.world.versions)
@@ -535,7 +555,7 @@ class _Images:
         if name in self.world.images:
             return
         digest = ids.sha256(ids.canonical([spec.code, spec.model, spec.version]))
-        if reason := self.world.failing.get("package"):
+        if reason := self.world.failing.get("package", "" if self.world.resolves(spec.model) else "no model"):
             self.world.images[name] = ImageReport("failed", reason=reason)
             return
         self.world.images[name] = ImageReport("building", digest)

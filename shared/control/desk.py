@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from shared.answers import Answer, Order
+from shared.control.adopting import Adopting
 from shared.control.closing import Closing
 from shared.control.deciding import Deciding
 from shared.control.edge import within
@@ -63,14 +64,15 @@ class Control(Struct, frozen=True):
         streams = Streams(outside.ledger, outside.clock)
         locks = WeakValueDictionary() if locks is None else locks
         opening = Opening(outside, streams, locks)
+        adopting = Adopting(outside, streams, opening)
         governing = Governing(outside, streams, opening)
         return Control(
             outside=outside,
             streams=streams,
-            triggers=Triggers(outside, streams, opening, governing),
+            triggers=Triggers(outside, streams, opening, governing, adopting),
             governing=governing,
             scheduling=Scheduling(outside, streams),
-            hearing=Hearing(streams),
+            hearing=Hearing(streams, adopting),
             working=Working(outside, streams, locks),
             closing=Closing(outside, streams, governing),
             deciding=Deciding(outside, streams),

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from shared.answers import Order
+from shared.control.adopting import Adopting
 from shared.control.working import again, orders
 from shared.errors import Moved
 from shared.release import facts, ids, line, state
@@ -16,6 +17,7 @@ class Hearing(Struct, frozen=True):
     """Records what was heard in the release its name leads to."""
 
     streams: Streams
+    adopting: Adopting
 
     async def hear(self, notice: Hearable) -> list[Order]:
         """Append the fact, order the step that waits for it; what is no release of ours is kept and not used."""
@@ -39,6 +41,8 @@ class Hearing(Struct, frozen=True):
             except Moved:
                 continue
             return orders(known, due) or (again(known) if line.standing(known) == step else [])
+        if isinstance(notice, ModelHeard) and notice.name in self.adopting.outside.projects:
+            return await self.adopting.hear(notice)
         reason = "no release of ours has this name"
         row = facts.CameIn(fact.event, fact.subject, "refused", reason)
         await self.streams.add(INBOX, [row])

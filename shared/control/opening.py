@@ -1,7 +1,7 @@
 """Opening a release: recorded in its project's stream, marked, opened, and only then answered."""
 
 import asyncio
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -11,8 +11,8 @@ from shared.answers import Order
 from shared.control.working import again
 from shared.errors import Moved
 from shared.ports import Outside
-from shared.release import chain, facts, ids, line, project, state
-from shared.release.facts import Cause
+from shared.release import adopted, chain, facts, ids, line, project, state
+from shared.release.facts import Cause, Fact
 from shared.streams import INBOX, Streams, project_stream, release_stream
 
 
@@ -109,20 +109,28 @@ class Opening(Struct, frozen=True):
             cause=numbered.cause,
             by=numbered.by,
             reason=numbered.reason,
-            line=line.NAMES,
+            line=line.ADOPTED if numbered.version else line.NAMES,
             policy=entry.digest,
             promote_when=entry.policy.promote_when,
         )
-        await self.outside.ledger.mark(f"open/{release}", chain.encode([opened], "", None))
-        return await self.begin(opened)
+        first = [opened, *await self._begins_with(then, numbered)]
+        await self.outside.ledger.mark(f"open/{release}", chain.encode(first, "", None))
+        return await self.begin(opened, first)
 
-    async def begin(self, opened: facts.ReleaseOpened) -> Opened:
-        """Make the first append of a release unless it is there; the open mark holds all it needs."""
+    async def _begins_with(self, then: project.ProjectState, numbered: facts.ReleaseNumbered) -> tuple[Fact, ...]:
+        """Return what is known of an adopted version; of every other release nothing is known when it opens."""
+        if numbered.version is None or then.passed is None:
+            return ()
+        checked_by = state.fold((await self.streams.read(release_stream(then.passed.release))).facts)
+        return adopted.begins_with(numbered.version, checked_by)
+
+    async def begin(self, opened: facts.ReleaseOpened, first: Sequence[Fact]) -> Opened:
+        """Make the first append of a release unless it is there; the open mark holds it, the opening fact first."""
         stream = await self.streams.recall(release_stream(opened.release))
         if not stream.records:
-            fresh = state.fold([opened])
+            fresh = state.fold(first)
             with suppress(Moved):
-                await self.streams.append(stream, [opened, *line.due(fresh)])
+                await self.streams.append(stream, [*first, *line.due(fresh)])
             stream = await self.streams.recall(stream.name)
         else:
             stream = await self.streams.read(stream.name)

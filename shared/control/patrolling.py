@@ -42,9 +42,9 @@ class Patrolling(Struct, frozen=True):
     async def _open(self, release: str, content: bytes) -> list[Order]:
         stream = await self.streams.read(release_stream(release))
         if not stream.records:
-            (marked,) = chain.decode(f"open/{release}", content).facts
-            assert isinstance(marked, facts.ReleaseOpened)
-            begun = await self.opening.begin(marked)
+            first = chain.decode(f"open/{release}", content).facts
+            assert isinstance(first[0], facts.ReleaseOpened)
+            begun = await self.opening.begin(first[0], first)
             return [begun.order] if begun.order else []
         known = state.fold(stream.facts)
         due = line.due(known)

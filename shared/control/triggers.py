@@ -4,6 +4,7 @@ from fnmatch import fnmatchcase
 
 from msgspec import Struct
 
+from shared.control.adopting import Adopting
 from shared.control.governing import Governing
 from shared.control.opening import Opened, Opening
 from shared.errors import Conflict, NotFound
@@ -24,6 +25,7 @@ class Triggers(Struct, frozen=True):
     streams: Streams
     opening: Opening
     governing: Governing
+    adopting: Adopting
 
     async def pull(self, notice: Notice, speaks_for: frozenset[str] | None) -> Pulled:
         """Return the releases a notice opened or led to, and a sentence for each thing that was only recorded."""
@@ -183,7 +185,13 @@ class Triggers(Struct, frozen=True):
             raise NotFound(f"project {name} of this release is no longer in projects.toml")
         ask = f"rerun {notice.release} {notice.key}".strip()
         reason = f"#{number} ({ids.alias(notice.release)}) again: {notice.reason}"
-        new = await self.opening.open(name, commit, ask, "rerun", notice.by, reason)
+        numbered = (await self.streams.project(name)).numbered[notice.release]
+        if numbered.version is None:
+            new: Opened | str = await self.opening.open(name, commit, ask, "rerun", notice.by, reason)
+        else:
+            new = await self.adopting.open(name, numbered.version, ask, "rerun", notice.by, reason)
+        if isinstance(new, str):
+            raise Conflict(new)
         await self._opened(name, "person", notice.by, notice.key, new)
         return [new], []
 

@@ -142,11 +142,18 @@ class Project(_Table, frozen=True):
     """What becomes of a release in training when a newer one comes: it finishes, it is cancelled, or it goes first."""
     schedule: str = ""
     """NCRONTAB of five or six fields, in UTC."""
+    registered_elsewhere: Literal["ignore", "adopt"] = "ignore"
+    """What becomes of a model version of this project's name that no release made: a row that says so, or a release
+    that begins at evaluate."""
 
     @property
     def digest(self) -> str:
         """SHA-256 of the entry as it stands, recorded with every release."""
-        return sha256(canonical(msgspec.to_builtins(self)))
+        entry = msgspec.to_builtins(self)
+        if self.registered_elsewhere == "ignore":
+            # An entry that says nothing of it stays the one that open releases were opened with.
+            del entry["registered_elsewhere"]
+        return sha256(canonical(entry))
 
 
 class Projects(_Table, frozen=True):

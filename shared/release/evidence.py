@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from shared.release import facts
+from shared.release import adopted, facts
 from shared.release.config import Project
 from shared.release.environment import EnvironmentState
 from shared.release.ids import alias, canonical
@@ -23,7 +23,7 @@ def collect(state: State, production: EnvironmentState, project: Project) -> dic
     version = known(state, "register", facts.VersionAdopted)
     checked = known(state, "check", facts.Checked)
     instead = f" in place of v{live.version}" if live else ", where nothing serves yet"
-    return {
+    sealed = {
         "evidence": 1,
         "question": f"Put {opened.project} v{version.number} into production{instead}?",
         "release": {"id": opened.release, "alias": alias(opened.release), "number": opened.number},
@@ -43,13 +43,36 @@ def collect(state: State, production: EnvironmentState, project: Project) -> dic
         **_deployed(known(state, "package", facts.Packaged)),
         "replaces": _replaced(live) if live else None,
         "check": _plain(checked),
-        "train": _plain(known(state, "train", facts.Trained)),
+        "train": None if state.carried else _plain(known(state, "train", facts.Trained)),
         "evaluate": _plain(known(state, "evaluate", facts.Evaluated)),
         # A release keeps the line it was opened with: before there were claims about the model, nobody made any.
         "certify": _plain(known(state, "certify", facts.Certified)) if "certify" in opened.line else None,
         "try": _plain(known(state, "try", facts.Tried)),
         "must_agree": {"approvers": sorted(set(project.approvers)), "quorum": project.quorum},
         "policy": {"digest": project.digest, "at_opening": opened.policy},
+    }
+    if state.carried:
+        sealed |= _adopted(sealed, state.carried)
+    champion = state.champions.get(state.round)
+    if champion and champion.adopted:
+        sealed["replaces_note"] = adopted.CHAMPION_MAY_HAVE_SEEN
+    return sealed
+
+
+def _adopted(sealed: dict[str, Any], origin: facts.CarriedOver) -> dict[str, Any]:
+    """Return what is otherwise when others registered the model: unknown is what nobody can know."""
+    version = {
+        "commit": adopted.UNKNOWN,
+        "data": adopted.UNKNOWN,
+        "digest": sealed["model"]["digest"] or adopted.UNKNOWN,
+    }
+    # The data of that check are not those of now, unless nothing came since.
+    same = origin.data == sealed["data"]["version"]
+    data = {} if same else {"content": adopted.UNKNOWN, "rows": None}
+    return {
+        "model": sealed["model"] | version,
+        "data": sealed["data"] | data,
+        "adopted": {"note": adopted.MAY_HAVE_SEEN, "check_of": _plain(origin)},
     }
 
 

@@ -56,7 +56,7 @@ def _automatic(known: ProjectState) -> list[ReleaseNumbered]:
 def _start(known: ProjectState, wanted: Sequence[TrainingWanted]) -> Start | Governed:
     """Answer all of it with one training: new data come first, because they are something new to learn from."""
     now = (known.commit, known.data_version)
-    trained = next((old for old in known.numbered.values() if (old.commit, old.data) == now), None)
+    trained = next((old for old in known.trainings if (old.commit, old.data) == now), None)
     data = [each for each in wanted if each.cause == "data"]
     asked = [each for each in wanted if each.cause != "data"]
     if data and trained is None:
@@ -93,7 +93,8 @@ def _running(known: ProjectState, rules: Project) -> Governed | None:
     gives_way = rules.on_newer == "cancel" and all(numbered.cause in AUTOMATIC for numbered in running)
     if not running or gives_way:
         return None
-    return Governed("waits", "running", f"it waits for release #{running[0].number}, which is in training")
+    does = "in training" if running[0].version is None else "being judged"
+    return Governed("waits", "running", f"it waits for release #{running[0].number}, which is {does}")
 
 
 def _broken(known: ProjectState, rules: Project) -> Governed | None:
@@ -107,8 +108,8 @@ def _broken(known: ProjectState, rules: Project) -> Governed | None:
 
 def _in_vain(known: ProjectState, limit: int) -> int:
     """Count the newest retrainings in a row that were in vain, up to the limit."""
-    # A push for other projects of the repository is no reason to try again.
-    news = [each for each in known.numbered.values() if known.closed.get(each.release) not in NEVER_TRAINED]
+    # A push for other projects of the repository is no reason to try again, nor is what others registered.
+    news = [each for each in known.trainings if known.closed.get(each.release) not in NEVER_TRAINED]
     count = 0
     for at in range(len(news) - 1, -1, -1):
         newest = news[at]

@@ -41,6 +41,8 @@ LINE: tuple[Step, ...] = (
 )
 STEPS: dict[str, Step] = {step.name: step for step in LINE}
 NAMES: tuple[str, ...] = tuple(STEPS)
+ADOPTED: tuple[str, ...] = tuple(name for name in NAMES if name not in ("check", "train", "register"))
+"""The line of a release whose model others trained and registered."""
 JOBS: tuple[str, ...] = tuple(step.name for step in LINE if "RunCompleted" in step.waits_for)
 """The steps that submit a job, whose log can be read."""
 

@@ -45,6 +45,11 @@ class ProjectState(Struct):
         return [numbered for release, numbered in self.numbered.items() if release not in through]
 
     @property
+    def trainings(self) -> list[facts.ReleaseNumbered]:
+        """The releases that train a model, oldest first; what others registered was trained nobody knows with what."""
+        return [numbered for numbered in self.numbered.values() if numbered.version is None]
+
+    @property
     def next_number(self) -> int:
         """The number the next release gets."""
         return len(self.numbered) + 1

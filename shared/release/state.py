@@ -54,6 +54,8 @@ class State(Struct):
     blocked: dict[tuple[str, int], facts.Blocked] = field(default_factory=dict)
     """What blocked a step last."""
     code: facts.CodeRead | None = None
+    carried: facts.CarriedOver | None = None
+    """Where code and check come from, when the model is one that others registered."""
     champions: dict[int, facts.ChampionChosen] = field(default_factory=dict)
     asked: dict[int, facts.Asked] = field(default_factory=dict)
     decided: dict[int, dict[str, facts.Decided]] = field(default_factory=dict)
@@ -90,6 +92,8 @@ def learn(state: State, fact: Fact) -> None:
             state.failed.setdefault((step, round), fact)
         case facts.Blocked(step=step, round=round):
             state.blocked[step, round] = fact
+        case facts.CarriedOver():
+            state.carried = state.carried or fact
         case facts.CodeRead():
             state.code = state.code or fact
         case facts.ChampionChosen(round=round):

@@ -2,8 +2,7 @@
 
 from msgspec import Struct
 
-from shared.release.facts import Certified, Claim, Trained
-from shared.release.line import known
+from shared.release.facts import Certified, Claim
 from shared.steps.turn import Found, Turn, look_at_job, read_result
 
 CERTIFY_SECONDS = 1800
@@ -17,7 +16,7 @@ class _Result(Struct, frozen=True):
 async def look(turn: Turn) -> Found:
     """Look at the certification job."""
     name = turn.job_name("certify")
-    inputs = {"model": f"job:{known(turn.state, 'train', Trained).job}/model"}
+    inputs = {"model": turn.model}
     settings = {"bounds": {"noise_loss": turn.project.policy.noise_loss}}
 
     def ended(result: str, seconds: float) -> Certified:

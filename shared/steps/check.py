@@ -152,7 +152,7 @@ async def _compared_with(turn: Turn) -> State | None:
     what they would have trained must not be lost.
     Nor does any once the operator's entry is another: what decides about the project is not what it was.
     """
-    for numbered in reversed(turn.known.numbered.values()):
+    for numbered in reversed(turn.known.trainings):
         how = turn.known.closed.get(numbered.release)
         if numbered.number >= turn.release.number or numbered.commit == turn.release.commit or how in UNTRIED:
             continue

@@ -5,8 +5,7 @@ The champion of a round is chosen once and recorded, so that a change of product
 
 from msgspec import Struct
 
-from shared.release.facts import ChampionChosen, Evaluated, Trained, Verdict
-from shared.release.line import known
+from shared.release.facts import ChampionChosen, Evaluated, Verdict
 from shared.steps.turn import Found, Turn, look_at_job, read_result
 
 EVALUATE_SECONDS = 1800
@@ -29,8 +28,7 @@ async def look(turn: Turn) -> Found:
     name = turn.job_name("evaluate", turn.round)
     champion = turn.state.champions.get(turn.round)
     choice = champion or _choose(turn)
-    trained = known(turn.state, "train", Trained)
-    inputs = {"model": f"job:{trained.job}/model"}
+    inputs = {"model": turn.model}
     if choice.image:
         inputs["champion"] = f"image:{choice.image}"
     settings = {"min_gain": turn.project.policy.min_gain}
@@ -63,4 +61,6 @@ def _choose(turn: Turn) -> ChampionChosen:
     live = turn.production.live
     if live is None:
         return ChampionChosen(turn.round, "", 0, "")
-    return ChampionChosen(turn.round, live.release, live.generation, live.image)
+    numbered = turn.known.numbered.get(live.release)
+    adopted = numbered is not None and numbered.version is not None
+    return ChampionChosen(turn.round, live.release, live.generation, live.image, adopted)

@@ -4,7 +4,7 @@ import json
 
 from shared.errors import StepFailed
 from shared.ports import ImageSpec
-from shared.release.facts import Checked, Packaged, Trained, VersionAdopted
+from shared.release.facts import Checked, Packaged, VersionAdopted
 from shared.release.line import known
 from shared.steps.turn import Ended, Found, Pending, Turn, Wanted
 
@@ -30,7 +30,6 @@ async def look(turn: Turn) -> Found:
 def _spec(turn: Turn) -> ImageSpec:
     opened, file = turn.release, turn.file
     checked = known(turn.state, "check", Checked)
-    trained = known(turn.state, "train", Trained)
     version = known(turn.state, "register", VersionAdopted)
     assert turn.state.code is not None
     return ImageSpec(
@@ -38,7 +37,7 @@ def _spec(turn: Turn) -> ImageSpec:
         release=opened.release,
         version=version.number,
         code=turn.state.code.code,
-        model=f"job:{trained.job}/model",
+        model=turn.model,
         requirements=file.train.requirements,
         entry=file.score.script,
         schema=json.dumps(json.loads(checked.schema) | {"input": file.score.input}, sort_keys=True),
@@ -48,7 +47,7 @@ def _spec(turn: Turn) -> ImageSpec:
             "code": turn.state.code.code,
             "data": opened.data,
             "content": checked.content,
-            "model": trained.model,
+            "model": version.model,
             "lock": checked.environment,
             "version": str(version.number),
         },

@@ -13,10 +13,10 @@ from msgspec import Struct
 
 from shared.errors import StepFailed
 from shared.ports import Blob, JobKind, JobSpec, Outside, Target
-from shared.release import ids
+from shared.release import ids, line
 from shared.release.config import Project, ProjectFile
 from shared.release.environment import EnvironmentState
-from shared.release.facts import Fact, ReleaseOpened
+from shared.release.facts import Fact, ReleaseOpened, Trained, VersionAdopted
 from shared.release.project import ProjectState
 from shared.release.state import State
 from shared.streams import Streams
@@ -55,6 +55,14 @@ class Turn(Struct, frozen=True):
         """The project's own settings, as read at the commit."""
         assert self.state.code is not None
         return msgspec.json.decode(self.state.code.settings, type=ProjectFile)
+
+    @property
+    def model(self) -> str:
+        """Where the files of the model are: with the job that trained it, or in the registry when others did."""
+        if self.state.carried is None:
+            return f"job:{line.known(self.state, 'train', Trained).job}/model"
+        version = line.known(self.state, "register", VersionAdopted)
+        return f"version:{version.name}:{version.number}"
 
     def job_name(self, step: str, round: int = 1) -> str:
         """Return the name of the job that a step of this release submits."""

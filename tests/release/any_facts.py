@@ -26,6 +26,8 @@ def values(kind: inspect.Type) -> st.SearchStrategy[Any]:
     match kind:
         case inspect.IntType():
             return st.integers(-(2**63), 2**63)
+        case inspect.BoolType():
+            return st.booleans()
         case inspect.FloatType():
             return st.floats(allow_nan=False, allow_infinity=False)
         case inspect.StrType():

@@ -190,7 +190,8 @@ WRONG_PROJECTS = [
         HOUSES.replace("approvers", "approver"),
         'projects.toml, line 3: approver = ["ana", "bo"]: projects.houses.approver is not known here, '
         "allowed is repository, approvers, secrets, branch, path, watch, credential, quorum, self_approval, data, "
-        'holdout, policy, drift_monitors, governor, on_newer, schedule. Did you mean "approvers"?',
+        "holdout, policy, drift_monitors, governor, on_newer, schedule, registered_elsewhere. "
+        'Did you mean "approvers"?',
     ),
     (
         "[projects.houses]\napprovers = []\n",

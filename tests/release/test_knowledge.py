@@ -37,6 +37,7 @@ FIRST_WORD: dict[str, Callable[[Any], Hashable]] = {
     "ReleaseOpened": lambda fact: "the release",
     "Submitted": lambda fact: fact.name,
     "StepFailed": lambda fact: (fact.step, fact.round),
+    "CarriedOver": lambda fact: "the release",
     "CodeRead": lambda fact: "the release",
     "ChampionChosen": lambda fact: fact.round,
     "Asked": lambda fact: fact.round,

@@ -498,7 +498,7 @@ def test_a_rolled_back_release_does_not_come_back_by_itself() -> None:
 
 def test_an_event_about_nothing_of_ours_is_kept_and_not_used() -> None:
     world = World()
-    world.take_in(notices.ModelHeard("houses", "7", "f" * 20))
+    world.take_in(notices.ModelHeard("boats", "7", "f" * 20))
     world.take_in(notices.RunHeard("nightly", "RunCompleted", "Completed"))
     assert not world.orders
     assert world.inbox() == ["no release of ours has this name"] * 2

@@ -34,6 +34,10 @@ class LocalRegistry:
         """Return the versions that this release made, oldest first."""
         return await asyncio.to_thread(self._find, name, release)
 
+    async def version(self, name: str, number: int) -> ModelVersion | None:
+        """Return one version, whoever registered it."""
+        return await asyncio.to_thread(self._version, name, number)
+
     async def register(self, name: str, release: str, source: str, properties: Mapping[str, str]) -> None:
         """Make one version; raises ModelRegistered.
 
@@ -45,6 +49,23 @@ class LocalRegistry:
         query = "select name, number, digest, release from versions where name = ? and release = ? order by number"
         with self._database() as database:
             return [ModelVersion(*row) for row in database.execute(query, (name, release))]
+
+    def _version(self, name: str, number: int) -> ModelVersion | None:
+        query = "select name, number, digest, release from versions where name = ? and number = ?"
+        with self._database() as database:
+            row = database.execute(query, (name, number)).fetchone()
+        return ModelVersion(*row) if row else None
+
+    def files_of(self, name: str, number: int) -> tuple[Path, str]:
+        """Return the folder of a version and its digest; `StepFailed` when it is not what was registered."""
+        version, folder = self._version(name, number), self._state / "models" / name / str(number)
+        if version is None:
+            raise StepFailed(f"the model registry has no version {number} of {name}", "register it again")
+        digest = trees.folder_digest(folder)
+        if digest != version.digest:
+            reason = f"the files of version {number} of {name} are {digest} now, but were {version.digest}"
+            raise StepFailed(reason, "somebody changed them since they were registered: register them again")
+        return folder, digest
 
     def _register(self, name: str, release: str, source: str, properties: Mapping[str, str]) -> None:
         if not NAME.fullmatch(name):
@@ -81,10 +102,13 @@ class LocalRegistry:
 
 
 def model_source(state: Path, reference: str) -> tuple[Path, str]:
-    """Return the folder that `job:<name>/<path>` names and its digest, the same as the training job told.
+    """Return the folder that `job:<name>/<path>` or `version:<name>:<number>` names, and its digest.
 
-    `StepFailed` when the files are not there or were changed since the job ended.
+    `StepFailed` when the files are not there, or were changed since the job ended or they were registered.
     """
+    if reference.startswith("version:"):
+        name, _, number = reference.removeprefix("version:").rpartition(":")
+        return LocalRegistry(state).files_of(name, int(number))
     job = reference.removeprefix("job:")
     folder = job_output(state, job)
     digest = trees.folder_digest(folder)

@@ -73,12 +73,18 @@ def _resolve(state: Path, name: str, reference: str, inputs: Path) -> None:
     kind, _, rest = reference.partition(":")
     if kind == "job":
         trees.copy(job_output(state, rest), target)
+    elif kind == "version":
+        from shared.backends.local.registry import model_source
+
+        trees.copy(model_source(state, reference)[0], target)
     elif kind == "image":
         from shared.backends.local.layers import unpacked
 
         target.write_bytes(msgspec.json.encode(unpacked(state, rest).descriptor()))
     else:
-        raise StepFailed(f"input {name} is {reference!r}", "inputs are job:<name>/<path> or image:<digest>")
+        raise StepFailed(
+            f"input {name} is {reference!r}", "inputs are job:<name>/<path>, version:<name>:<number> or image:<digest>"
+        )
 
 
 def job_output(state: Path, reference: str) -> Path:

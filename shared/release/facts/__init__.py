@@ -15,6 +15,7 @@ from shared.release.facts.fact import (
     GovernedWhy,
     Unknown,
     Verdict,
+    VersionSeen,
 )
 from shared.release.facts.of_environment import (
     Held,
@@ -43,6 +44,7 @@ from shared.release.facts.of_release import (
     Approved,
     Asked,
     Blocked,
+    CarriedOver,
     Certified,
     ChampionChosen,
     Checked,
@@ -77,6 +79,7 @@ __all__ = [
     "BlobSeen",
     "Blocked",
     "CameIn",
+    "CarriedOver",
     "Cause",
     "Certified",
     "ChampionChosen",
@@ -124,6 +127,7 @@ __all__ = [
     "Unknown",
     "Verdict",
     "VersionAdopted",
+    "VersionSeen",
     "kind_of",
 ]
 

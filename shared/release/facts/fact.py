@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-Cause = Literal["push", "data", "drift", "schedule", "person", "rerun"]
+Cause = Literal["push", "data", "drift", "schedule", "person", "rerun", "adopted"]
 Ending = Literal["live", "kept", "failed", "rejected", "expired", "superseded", "cancelled", "stale", "unchanged"]
 Became = Literal["release", "recorded", "refused", "waiting", "duplicate"]
 GovernedWhy = Literal["commit", "quiet", "running", "breaker", "cooldown", "hourly", "daily", "trained"]
@@ -23,6 +23,14 @@ class BlobSeen(Struct, frozen=True):
     name: str
     size: int
     etag: str
+
+
+class VersionSeen(Struct, frozen=True):
+    """One version in the model registry that no release of ours made; `digest` is empty when nobody knows it."""
+
+    name: str
+    number: int
+    digest: str
 
 
 class Claim(Struct, frozen=True):

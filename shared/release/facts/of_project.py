@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from shared.release.facts.fact import Became, Cause, Fact, GovernedWhy
+from shared.release.facts.fact import Became, Cause, Fact, GovernedWhy, VersionSeen
 
 
 class DataArrived(Fact, frozen=True):
@@ -42,6 +42,9 @@ class ReleaseNumbered(Fact, frozen=True):
     reason: str = ""
     at: int = 0
     """Seconds since 1970; the governor's budget is counted by it."""
+    version: VersionSeen | None = None
+    """The version that others registered and this release adopts; then `commit` is that of the code it is scored with,
+    the last that passed check before this fact."""
 
 
 class TrainingWanted(Fact, frozen=True):

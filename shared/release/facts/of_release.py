@@ -27,6 +27,17 @@ class ReleaseOpened(Fact, frozen=True):
     promote_when: Literal["better", "not worse"] = "better"
 
 
+class CarriedOver(Fact, frozen=True):
+    """A version that others registered is adopted: the code and the check after this are those of another release.
+
+    `release` read and checked this commit, with the data version `data`; nothing is known of what trained the model.
+    """
+
+    release: str
+    number: int
+    data: str
+
+
 # --- the release stream: how a step goes
 
 
@@ -163,7 +174,10 @@ class Certified(Fact, frozen=True):
 
 
 class VersionAdopted(Fact, frozen=True):
-    """Which version in the model registry is ours; every other one is not used."""
+    """Which version in the model registry is ours; every other one is not used.
+
+    `model` is the digest of its files; empty for one that others registered and whose digest nobody knows.
+    """
 
     round: int
     name: str
@@ -218,6 +232,8 @@ class ChampionChosen(Fact, frozen=True):
     release: str
     generation: int
     image: str
+    adopted: bool = False
+    """Others registered it, and nobody knows on which rows it was trained."""
 
 
 class Asked(Fact, frozen=True):

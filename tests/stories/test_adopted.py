@@ -1,0 +1,393 @@
+"""Others register model versions too: each is ignored, or judged and released, as the operator says."""
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from shared import pages, reports, words
+from shared.errors import NotAllowed, Unavailable
+from shared.release import adopted, facts, line, notices
+from tests.stories.test_crashes import survive, until_rest
+from tests.world import RUNNER, Crash, World
+
+BETTER = {"verdict": "better", "champion": 4.0, "gain": 0.5, "low": 0.1, "high": 0.9}
+WORSE = {"verdict": "not better", "champion": 3.5, "gain": -0.4, "low": -0.9, "high": -0.1}
+
+
+def adopting() -> World:
+    """Return a world whose operator adopts what others register, and whose first release is live."""
+    world = World()
+    world.projects["houses"] = replace(world.projects["houses"], registered_elsewhere="adopt")
+    world.data()
+    go_live(world, world.push("a"))
+    world.results["evaluate"].update(BETTER)
+    return world
+
+
+def go_live(world: World, release: str) -> str:
+    world.run()
+    world.decide(release)
+    world.run()
+    return release
+
+
+def newest(world: World) -> str:
+    return list(world.state_of_project().numbered)[-1]
+
+
+def told(world: World) -> Sequence[tuple[str, str]]:
+    """Return what became of each version that was told of, and why."""
+    rows = [fact for fact in world.facts("project/houses") if isinstance(fact, facts.CameIn)]
+    return [(row.became, row.reason) for row in rows if row.source == "ModelRegistered"]
+
+
+def asked(world: World, release: str) -> dict[str, Any]:
+    """Return what approvers are asked about a release."""
+    state, evidence = RUNNER.run(world.control.reading.asked(release))
+    return reports.question(state, evidence, world.now)
+
+
+def test_a_version_that_a_colleague_registered_is_judged_approved_and_live() -> None:
+    world = adopting()
+    version = world.register_elsewhere()
+    world.run()
+    release = newest(world)
+    known = world.state(release)
+    assert known.release.line == ("evaluate", "certify", "package", "stage", "try", "ask", "promote")
+    assert (known.release.cause, line.standing(known)) == ("adopted", "ask")
+    world.decide(release)
+    world.run()
+    assert (world.ended(release), world.live()) == ("live", release)
+    theirs = f"version:houses:{version.number}"
+    judged = {name: spec for name, spec in world.specs.items() if "model" in spec.inputs and release in name}
+    assert {spec.inputs["model"] for spec in judged.values()} == {theirs}
+    assert {spec.step for spec in judged.values()} == {"evaluate", "certify"}
+    assert not [name for name in world.jobs if name.startswith((f"{release}-check", f"{release}-train"))]
+    assert told(world) == [("release", "release #2")]
+    assert [each.release for each in world.versions] == [next(iter(world.state_of_project().numbered)), ""]
+
+
+def test_an_adopted_version_is_scored_with_the_code_that_passed_check_last_on_the_data_of_now() -> None:
+    world = adopting()
+    go_live(world, world.push("b"))
+    world.failing["check"] = "the tests fail"
+    world.push("c")
+    world.run()
+    world.failing.clear()
+    world.projects["houses"] = replace(world.projects["houses"], data=replace(world.projects["houses"].data, manifest="in/_SUCCESS"))  # type: ignore[type-var]  # fmt: skip  # noqa: E501
+    world.data("in/february.csv")
+    world.register_elsewhere()
+    world.run()
+    known, source = world.state(newest(world)), world.state(list(world.state_of_project().numbered)[1])
+    assert known.release.commit == source.release.commit == "b" * 40
+    assert known.code == source.code
+    assert line.outcome(known, "check") == line.outcome(source, "check")
+    assert known.carried == facts.CarriedOver(source.release.release, 2, source.release.data)
+    assert [blob.name for blob in known.release.blobs] == ["in/february.csv", "in/january.csv"]
+    evidence = asked(world, newest(world))
+    assert (evidence["data"]["content"], evidence["data"]["rows"]) == ("unknown", None)
+
+
+def test_who_ignores_such_versions_keeps_a_row_that_says_how_to_adopt_them() -> None:
+    world = World()
+    release = go_live(world, world.push("a"))
+    before = world.ledger_bytes(f"release/{release}")
+    world.register_elsewhere()
+    world.run()
+    (row,) = told(world)
+    assert row[0] == "recorded"
+    assert row[1].startswith("version 2 of houses was registered elsewhere and is ignored; ")
+    assert 'registered_elsewhere = "adopt" in projects.toml' in row[1]
+    assert list(world.state_of_project().numbered) == [release]
+    assert world.ledger_bytes(f"release/{release}") == before
+
+
+def test_the_same_event_twice_is_one_release_and_asks_the_registry_once() -> None:
+    world = adopting()
+    version = world.register_elsewhere()
+    event = notices.ModelHeard("houses", str(version.number), "")
+    world.run(twice=True)
+    world.away.add("registry")
+    world.take_in(event)
+    world.away.clear()
+    world.run()
+    go_live(world, newest(world))
+    world.take_in(event)
+    world.run()
+    assert len(world.state_of_project().numbered) == 2
+    assert told(world) == [("release", "release #2")] * 4
+
+
+def test_an_event_that_comes_before_the_version_can_be_seen_says_what_to_do_and_coming_again_is_judged() -> None:
+    world = adopting()
+    event = notices.ModelHeard("houses", "2", "")
+    world.take_in(event)
+    ((became, reason),) = told(world)
+    assert (became, len(world.state_of_project().numbered)) == ("recorded", 1)
+    assert reason == (
+        "version 2 of houses was registered elsewhere, and the model registry does not know it; "
+        "if it was not deleted, register it again"
+    )
+    world.register_elsewhere(tells=False)
+    world.take_in(event)
+    world.run()
+    assert line.standing(world.state(newest(world))) == "ask"
+
+
+def test_a_registry_that_cannot_be_asked_lets_the_event_come_again() -> None:
+    world = adopting()
+    world.register_elsewhere(tells=False)
+    world.away.add("registry")
+    with pytest.raises(Unavailable):
+        world.take_in(notices.ModelHeard("houses", "2", ""))
+    assert told(world) == []
+
+
+def test_a_version_that_comes_before_any_commit_passed_check_waits_for_somebody_to_register_it_again() -> None:
+    world = World()
+    world.projects["houses"] = replace(world.projects["houses"], registered_elsewhere="adopt")
+    world.register_elsewhere()
+    world.run()
+    ((became, reason),) = told(world)
+    assert became == "recorded"
+    assert "no commit of houses passed check that it could be scored with; push one" in reason
+    assert not world.state_of_project().numbered
+
+
+def test_a_version_that_is_no_number_is_kept_with_what_to_do() -> None:
+    world = adopting()
+    world.take_in(notices.ModelHeard("houses", "2024a", ""))
+    ((became, reason),) = told(world)
+    assert (became, reason.endswith("register it again with a number")) == ("recorded", True)
+
+
+def test_a_version_that_comes_in_the_moment_between_a_check_and_its_outcome_comes_again() -> None:
+    world = World()
+    world.projects["houses"] = replace(world.projects["houses"], registered_elsewhere="adopt")
+    world.running.add("check")
+    release = world.push("a")
+    world.run()
+    # The project hears first that a commit passed; the process died before the release did.
+    passed = facts.CommitPassed(release, 1, world.branch[-1])
+    RUNNER.run(world.control.streams.add("project/houses", [passed]))
+    world.register_elsewhere(tells=False)
+    with pytest.raises(Unavailable, match="about to be recorded"):
+        world.take_in(notices.ModelHeard("houses", "1", ""))
+    world.take_in(notices.CancelAsked(release, "dee@example.org", "not this one"))
+    world.take_in(notices.ModelHeard("houses", "1", ""))
+    assert told(world)[-1][0] == "recorded"
+    assert list(world.state_of_project().numbered) == [release]
+
+
+def test_what_is_not_better_is_kept_out_and_production_stays() -> None:
+    world = adopting()
+    live = world.live()
+    world.results["evaluate"].update(WORSE)
+    world.register_elsewhere()
+    world.run()
+    assert (world.ended(newest(world)), world.live()) == ("kept", live)
+
+
+def test_a_rejection_ends_it_and_who_wrote_the_scoring_code_does_not_approve_it() -> None:
+    world = adopting()
+    world.projects["houses"] = replace(world.projects["houses"], approvers=("ana@example.org", "dee@example.org"))
+    world.register_elsewhere()
+    world.run()
+    release = newest(world)
+    with pytest.raises(NotAllowed):
+        world.decide(release, "dee@example.org")
+    world.decide(release, decision="reject")
+    world.run()
+    assert world.ended(release) == "rejected"
+
+
+def test_approvers_are_told_that_it_may_have_seen_the_rows_it_is_judged_on() -> None:
+    world = adopting()
+    world.register_elsewhere()
+    world.run()
+    release = newest(world)
+    question = asked(world, release)
+    assert question["adopted"] == adopted.MAY_HAVE_SEEN
+    assert (question["model"]["commit"], question["model"]["data"]) == ("unknown", "unknown")
+    page = pages.approval(question, "ana@example.org", "token")
+    assert f'<p class="notice">{adopted.MAY_HAVE_SEEN}.</p>' in page
+    assert "commit unknown, data unknown" in page
+    assert "was trained on" not in page
+    mail = world.outbox[f"{release}-ask-1", "ana@example.org"]
+    assert adopted.MAY_HAVE_SEEN in mail
+    assert "Scored with commit: aaaaaaa" in mail
+    sealed = json.loads(RUNNER.run(world.control.reading.evidence(release)))
+    assert (sealed["train"], sealed["adopted"]["note"]) == (None, adopted.MAY_HAVE_SEEN)
+    assert sealed["data"]["rows"] == 100
+    shown = reports.release(world.state(release), "")
+    assert (shown["trained"]["commit"], shown["trained"]["data"]) == ("unknown", "unknown")
+    assert shown["digests"]["model"] == world.versions[-1].digest
+    stream = RUNNER.run(world.control.streams.read(f"release/{release}"))
+    sentences = [words.told(record.fact) for record in stream.records]
+    assert any("code and check are those of #1" in sentence for sentence in sentences)
+
+
+def test_whoever_is_compared_with_an_adopted_model_is_told_that_it_may_have_seen_the_rows() -> None:
+    world = adopting()
+    world.register_elsewhere()
+    world.run()
+    go_live(world, newest(world))
+    release = world.push("b")
+    world.run()
+    question = asked(world, release)
+    assert (question["adopted"], question["replaces_note"]) == ("", adopted.CHAMPION_MAY_HAVE_SEEN)
+    assert adopted.CHAMPION_MAY_HAVE_SEEN in pages.approval(question, "ana@example.org", "token")
+    assert adopted.CHAMPION_MAY_HAVE_SEEN not in json.dumps(asked(world, world.live()))
+
+
+def test_a_digest_that_the_registry_does_not_know_is_unknown_to_everybody() -> None:
+    world = adopting()
+    world.register_elsewhere(tells=False)
+    world.versions[-1] = replace(world.versions[-1], digest="")
+    world.take_in(notices.ModelHeard("houses", "2", ""))
+    world.run()
+    release = newest(world)
+    assert asked(world, release)["model"]["digest"] == "unknown"
+    (row,) = [fact for fact in world.facts(f"release/{release}") if isinstance(fact, facts.VersionAdopted)]
+    assert words.sentence(row) == "houses v2, its digest is unknown"
+
+
+def test_production_that_changes_while_people_think_begins_a_second_round_with_the_same_version() -> None:
+    world = adopting()
+    go_live(world, world.push("b"))
+    world.register_elsewhere()
+    world.run()
+    release = newest(world)
+    world.take_in(notices.EnvironmentAsked("houses", "production", "rollback", "ana@example.org", "bad answers"))
+    world.patrol()
+    world.run()
+    assert world.state(release).round == 2
+    assert world.specs[f"{release}-evaluate-2"].inputs["model"] == "version:houses:3"
+    world.decide(release)
+    world.run()
+    world.take_in(notices.EnvironmentAsked("houses", "production", "lift", "ana@example.org", "understood"))
+    world.run()
+    assert (world.ended(release), world.live()) == ("live", release)
+
+
+def test_production_is_rolled_back_from_an_adopted_version_and_to_it() -> None:
+    world = adopting()
+    first = world.live()
+    world.register_elsewhere()
+    world.run()
+    release = go_live(world, newest(world))
+    for to, live in (("", first), ("v2", release)):
+        back = notices.EnvironmentAsked("houses", "production", "rollback", "ana@example.org", "bad answers", to)
+        world.take_in(back)
+        world.run()
+        assert world.live() == live
+
+
+def test_people_who_are_asked_about_a_newer_release_are_asked_no_more_about_an_adopted_one() -> None:
+    world = adopting()
+    world.register_elsewhere()
+    world.run()
+    older = newest(world)
+    world.push("b")
+    world.run()
+    assert (world.ended(older), line.standing(world.state(newest(world)))) == ("superseded", "ask")
+
+
+def test_what_is_run_again_is_the_same_version_judged_again() -> None:
+    world = adopting()
+    world.failing["try"] = "the network was down"
+    world.register_elsewhere()
+    world.run()
+    failed = newest(world)
+    assert world.ended(failed) == "failed"
+    world.failing.clear()
+    world.take_in(notices.RerunAsked(failed, "bo@example.org", "the network is back", ""))
+    world.run()
+    release = go_live(world, newest(world))
+    assert world.live() == release != failed
+    assert world.specs[f"{release}-evaluate-1"].inputs["model"] == "version:houses:2"
+    assert world.state(release).release.cause == "rerun"
+
+
+def test_new_data_are_trained_although_a_version_was_judged_with_them() -> None:
+    world = adopting()
+    world.projects["houses"] = replace(world.projects["houses"], data=replace(world.projects["houses"].data, quiet_seconds=60))  # type: ignore[type-var]  # fmt: skip  # noqa: E501
+    world.data("in/february.csv")
+    world.register_elsewhere()
+    world.run()
+    judged = newest(world)
+    assert world.state(judged).release.data == world.state_of_project().data_version
+    world.wait(minutes=2)
+    world.tick()
+    world.run()
+    assert world.state(newest(world)).release.cause == "data"
+    assert f"{newest(world)}-train-1" in world.jobs
+
+
+def test_a_model_of_a_name_that_is_no_project_is_kept_with_what_is_nobodys() -> None:
+    world = adopting()
+    world.take_in(notices.ModelHeard("boats", "2", ""))
+    assert world.inbox() == ["no release of ours has this name"]
+
+
+def whole_adoption(dies_at: int, heals: str) -> World:
+    """Let the process die at a point of a release that adopts; an event that nobody acknowledged comes again."""
+    world = adopting()
+    world.register_elsewhere(tells=False)
+    world.passed, world.dies_at = 0, dies_at
+    event = notices.ModelHeard("houses", "2", "")
+    try:
+        world.take_in(event)
+    except Crash:
+        survive(world, "patrol")
+        if heals == "delivery" or len(world.state_of_project().numbered) == 1:
+            world.take_in(event)
+    until_rest(world, heals)
+    release = newest(world)
+    try:
+        world.decide(release)
+    except Crash:
+        survive(world, "patrol")
+        until_rest(world, heals)
+        if not world.state(release).decided:
+            world.decide(release)
+    until_rest(world, heals)
+    # The last facts of a release may be those that the process died over.
+    for _ in range(2):
+        with suppress(Crash):
+            world.patrol()
+        until_rest(world, heals)
+    return world
+
+
+def beginning() -> int:
+    """Return how many points there are until a job of the adopted release is over."""
+    world = adopting()
+    world.passed = 0
+    world.register_elsewhere()
+    while len(world.jobs) == 6:
+        world.run_one()
+    return world.passed
+
+
+BEGINNING = beginning()
+
+
+@pytest.mark.parametrize("heals", ["delivery", "patrol"])
+def test_dying_at_any_point_of_an_adoption_ends_with_one_of_everything_in_production(heals: str) -> None:
+    points = whole_adoption(0, "delivery").passed
+    assert points > 200
+    # Up to the first job every point; what follows is the line of every release, and every eighth is enough.
+    for point in [*range(1, BEGINNING), *range(BEGINNING, points + 1, 8)]:
+        world = whole_adoption(point, heals)
+        first, release = world.state_of_project().numbered
+        made = (len(world.versions), len(world.images), len(world.services), len(world.jobs), len(world.outbox))
+        # The first release made six jobs, the adopted one two less: nothing was checked and trained for it.
+        assert (world.ended(release), world.live(), made) == ("live", release, (2, 2, 4, 10, 4)), f"died at {point}"
+        assert list(world.state_of_project().closed) == [first, release], f"died at {point}"
+        carried = [fact for fact in world.facts(f"release/{release}") if isinstance(fact, facts.CarriedOver)]
+        assert len(carried) == 1, f"died at {point}"
