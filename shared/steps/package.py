@@ -4,6 +4,7 @@ import json
 
 from shared.errors import StepFailed
 from shared.ports import ImageSpec
+from shared.release import adopted
 from shared.release.facts import Checked, Packaged, VersionAdopted
 from shared.release.line import known
 from shared.steps.turn import Ended, Found, Pending, Turn, Wanted
@@ -45,8 +46,9 @@ def _spec(turn: Turn) -> ImageSpec:
             "release": opened.release,
             "commit": opened.commit,
             "code": turn.state.code.code,
-            "data": opened.data,
-            "content": checked.content,
+            # Of what others registered nobody knows on what it was trained; the commit is that of the code beside it.
+            "data": adopted.UNKNOWN if turn.state.carried else opened.data,
+            "content": adopted.UNKNOWN if turn.state.carried else checked.content,
             "model": version.model,
             "lock": checked.environment,
             "version": str(version.number),

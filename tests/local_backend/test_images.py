@@ -24,6 +24,7 @@ from shared.backends.local import works
 from shared.backends.local.images import LocalImages
 from shared.backends.local.layers import unpacked
 from shared.backends.local.oci import Layout
+from shared.backends.local.registry import LocalRegistry
 from shared.backends.local.tarballs import write_layer
 from shared.errors import NotFound, StepFailed, Unavailable
 from shared.ports import ImageReport, ImageSpec
@@ -104,6 +105,17 @@ def test_the_layers_are_dependencies_then_code_then_model(state: Path, scripts: 
         "var/azureml-app/azureml-models/tiny/1/weights.json",
         "var/azureml-app/schema/schema.json",
     ]
+
+
+def test_the_model_of_an_image_may_be_a_version_that_others_registered(state: Path, scripts: Path) -> None:
+    source = trained(state)
+    registry = LocalRegistry(state)
+    asyncio.run(registry.register("tiny", "a notebook", source, {}))
+    (state / "jobs" / f"{RELEASE}-train-1" / "outputs" / "model" / "weights.json").unlink()
+    (version,) = asyncio.run(registry.find("tiny", "a notebook"))
+    theirs = {"model": "version:tiny:1", "provenance": {"model": version.digest}}
+    *_, model = manifest(state, built(state, scripts, image(state, **theirs)).digest)["layers"]
+    assert "var/azureml-app/azureml-models/tiny/1/weights.json" in names(state, model)
 
 
 def test_the_image_says_where_it_comes_from_and_how_it_is_run(state: Path, scripts: Path) -> None:
@@ -188,6 +200,7 @@ def test_an_image_that_nobody_asked_for_is_not_there(state: Path, scripts: Path)
     [
         ({"requirements": "absent.txt"}, "there is no file absent.txt"),
         ({"model": "job:absent/model"}, "left no model"),
+        ({"model": "version:tiny:3"}, "no version 3 of tiny"),
         ({"provenance": {"model": "sha256:00"}}, "the model is sha256:"),
         ({"provenance": {"lock": "sha256:00"}}, "the environment is sha256:"),
         ({"code": "sha256:" + "0" * 64}, "could not be built: NotFound"),

@@ -14,12 +14,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from releases import OTHER, trained
 from stand_ins import Topic, until
 
 from shared.backends.local import works
 from shared.backends.local.artifacts import FileArtifacts
 from shared.backends.local.jobs import LocalJobs
 from shared.backends.local.processes import Identity, identity, is_alive
+from shared.backends.local.registry import LocalRegistry
 from shared.backends.local.stored import etag
 from shared.errors import NotFound, StepFailed
 from shared.ports import Blob, JobReport, JobSpec
@@ -143,6 +145,16 @@ def test_the_script_finds_its_code_data_inputs_and_settings(bench: Bench) -> Non
     assert result["lock"] == result["environment"]
 
 
+def test_the_script_finds_a_version_of_the_registry_as_it_was_registered(bench: Bench) -> None:
+    register = LocalRegistry(bench.state).register("diabetes", "a notebook", trained(bench.state, OTHER), {})
+    asyncio.run(register)
+    read = "done(weights=pathlib.Path(job['paths']['inputs']['model'] + '/weights.json').read_text())"
+    assert json.loads(bench.run(read, inputs={"model": "version:diabetes:1"}).result)["weights"] == '{"a": 2, "b": 3}'
+    (bench.state / "models" / "diabetes" / "1" / "weights.json").write_text("{}")
+    bench.submit(bench.spec(name="other-job", inputs={"model": "version:diabetes:1"}))
+    assert "are sha256:" in bench.ended("other-job").reason
+
+
 def test_the_script_sees_no_secret_and_nothing_of_our_python(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SECRET_GITHUB", "APPROVAL_KEY", "TOPIC_KEY", "PYTHONPATH", "UV_INDEX_X_PASSWORD"):
         monkeypatch.setenv(name, "hunter2")
@@ -241,6 +253,7 @@ def test_data_that_is_not_in_the_container_fails_the_job(bench: Bench, name: str
     [
         ("job:absent/model", "left no model"),
         ("job:../jobs/x/model", "not the name of a job"),
+        ("version:houses:3", "no version 3 of houses"),
         ("file:/etc", "inputs are"),
         ("job:linked/model/key", "symbolic link"),
         ("job:linked/model", "symbolic link"),

@@ -10,7 +10,7 @@ from releases import OTHER, RELEASE, trained
 from stand_ins import Topic, until
 
 from shared.backends.local import trees
-from shared.backends.local.registry import LocalRegistry
+from shared.backends.local.registry import LocalRegistry, model_source
 from shared.errors import StepFailed
 from shared.ports import ModelVersion
 
@@ -54,6 +54,25 @@ def test_versions_are_numbered_in_their_order(registry: LocalRegistry, state: Pa
     register(registry, OTHER, trained(state, OTHER))
     assert [version.number for version in find(registry, OTHER)] == [2]
     assert find(registry, "absent") == []
+
+
+def test_a_version_is_found_by_its_number_whoever_registered_it(registry: LocalRegistry, state: Path) -> None:
+    register(registry, "a notebook", trained(state))
+    (version,) = find(registry, "a notebook")
+    assert asyncio.run(registry.version("tiny", 1)) == version
+    assert asyncio.run(registry.version("tiny", 2)) is None
+    assert asyncio.run(registry.version("other", 1)) is None
+
+
+def test_the_files_of_a_version_are_those_that_were_registered(registry: LocalRegistry, state: Path) -> None:
+    register(registry, "a notebook", trained(state))
+    folder, digest = model_source(state, "version:tiny:1")
+    assert (folder, digest) == (state / "models" / "tiny" / "1", find(registry, "a notebook")[0].digest)
+    (folder / "weights.json").write_text("{}")
+    with pytest.raises(StepFailed, match=r"files of version 1 of tiny are .* now, but were"):
+        model_source(state, "version:tiny:1")
+    with pytest.raises(StepFailed, match="no version 7 of tiny"):
+        model_source(state, "version:tiny:7")
 
 
 def test_what_a_crash_left_at_a_number_is_replaced(registry: LocalRegistry, state: Path) -> None:

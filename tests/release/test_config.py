@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import NotUnderstood
-from shared.release import config, written
+from shared.release import config, ids, written
 from shared.release.config import ProjectFile, read_project_file, read_projects
 
 FILE = '[data]\ntarget = "price"\n[evaluate]\nmetric = "rmse"\n'
@@ -42,6 +42,7 @@ def test_the_digest_of_an_entry_changes_with_every_decision_of_the_operator_and_
     assert read_projects("# a word\n" + HOUSES + "quorum = 1\n").projects["houses"].digest == entry.digest
     changes = [
         "quorum = 2",
+        'registered_elsewhere = "adopt"',
         'branch = "release"',
         "self_approval = true",
         'secrets = ["A"]',
@@ -400,3 +401,11 @@ def test_a_manifest_that_may_come_below_the_prefix_is_taken(prefix: str, manifes
     place = read_projects(HOUSES + data).projects["houses"].data
     assert place is not None
     assert place.manifest == manifest
+
+
+def test_an_entry_that_says_nothing_of_registered_elsewhere_keeps_the_digest_it_had() -> None:
+    entry = read_projects(HOUSES).projects["houses"]
+    known = msgspec.to_builtins(entry)
+    del known["registered_elsewhere"]
+    assert entry.digest == ids.sha256(ids.canonical(known))
+    assert msgspec.structs.replace(entry, registered_elsewhere="adopt").digest != entry.digest

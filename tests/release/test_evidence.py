@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.release import environment, evidence, facts, ids, state
+from shared.release import adopted, environment, evidence, facts, ids, line, state
 from shared.release.config import Policy, read_projects
 from shared.release.facts import Fact
 from tests.release.test_prefix_rule import GOOD, OPENED
@@ -133,3 +133,52 @@ def test_nothing_is_sealed_before_every_step_has_its_outcome() -> None:
 def test_the_seal_is_canonical_json() -> None:
     sealed = seal(KNOWN, LIVE)
     assert ids.canonical(json.loads(sealed)) == sealed
+
+
+VERSION = facts.VersionSeen("houses", 7, "sha256:theirs")
+SOURCE: list[Fact] = [OPENED, CODE, GOOD["check"]]
+
+
+def adopting(data: str = OPENED.data, version: facts.VersionSeen = VERSION) -> dict[str, Any]:
+    """Return the evidence of a version that others registered, judged on this data version."""
+    opened = msgspec.structs.replace(OPENED, release="e" * 20, number=2, data=data, line=line.ADOPTED)
+    begins = adopted.begins_with(version, state.fold(SOURCE))
+    judged = [GOOD[step] for step in line.ADOPTED if step not in ("ask", "promote")]
+    sealed: dict[str, Any] = json.loads(seal([opened, *begins, *judged]))
+    return sealed
+
+
+def test_of_a_version_that_others_registered_it_says_what_is_unknown() -> None:
+    sealed = adopting()
+    theirs = {"name": "houses", "version": 7, "digest": "sha256:theirs", "commit": "unknown", "data": "unknown"}
+    assert (sealed["model"], sealed["train"]) == (theirs, None)
+    assert sealed["check"]["tests"] == 3
+    origin = {"release": OPENED.release, "number": 1, "data": OPENED.data}
+    assert sealed["adopted"] == {"note": adopted.MAY_HAVE_SEEN, "check_of": origin}
+    assert (sealed["data"]["content"], sealed["data"]["rows"]) == ("sha256:c", 100)
+
+
+def test_the_data_of_a_check_that_is_carried_over_are_not_taken_for_those_of_now() -> None:
+    sealed = adopting("f" * 16)
+    assert (sealed["data"]["version"], sealed["data"]["content"], sealed["data"]["rows"]) == ("f" * 16, "unknown", None)
+
+
+def test_a_digest_that_nobody_knows_is_unknown() -> None:
+    assert adopting(version=facts.VersionSeen("houses", 7, ""))["model"]["digest"] == "unknown"
+
+
+def test_what_is_compared_with_a_version_that_others_registered_says_so() -> None:
+    chosen = facts.ChampionChosen(1, "b" * 20, 3, "sha256:old", adopted=True)
+    sealed = json.loads(seal([*KNOWN, chosen], LIVE))
+    assert sealed["replaces_note"] == adopted.CHAMPION_MAY_HAVE_SEEN
+    ours = msgspec.structs.replace(chosen, adopted=False)
+    assert seal([*KNOWN, ours], LIVE) == seal(KNOWN, LIVE)
+
+
+@pytest.mark.parametrize("known", [[OPENED], [OPENED, CODE], [OPENED, GOOD["check"]]])
+def test_nothing_is_adopted_with_a_check_that_has_no_outcome(known: list[Fact]) -> None:
+    assert adopted.begins_with(VERSION, state.fold(known)) == ()
+
+
+def test_the_same_version_is_the_same_ask() -> None:
+    assert adopted.ask_of("houses", 7) == "version houses:7"

@@ -1,5 +1,6 @@
 """The governor: when a training that data, drift or a schedule want is made, and why not yet."""
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -318,3 +319,31 @@ def test_a_copy_of_what_is_known_grows_apart_from_it() -> None:
     project.learn(apart, drift())
     project.learn(apart, facts.ReleaseParked("b" * 20))
     assert (len(apart.wanted), len(known.wanted), known.aside) == (2, 1, set())
+
+
+def adopted(known: list[Fact], how: str = "") -> list[Fact]:
+    """Return what is known with one more release, of a version that others registered."""
+    fact = numbered(known, "adopted")
+    assert isinstance(fact, facts.ReleaseNumbered)
+    new = msgspec.structs.replace(fact, version=facts.VersionSeen("houses", 7, "sha256:m"))
+    return [*known, new, *([facts.ReleaseClosed(new.release, how)] if how else [])]
+
+
+def test_data_that_a_version_of_others_was_judged_with_are_still_to_be_trained() -> None:
+    known = adopted([*LIVE, *arrival()], "kept")
+    assert chosen(known) == Start(COMMIT, "data", "", "data arrived: may.csv")
+
+
+def test_a_version_that_is_judged_is_waited_for_and_said_to_be_judged() -> None:
+    known = adopted([*LIVE, *arrival()])
+    assert why(known) == "running"
+    waits = chosen(known)
+    assert isinstance(waits, Governed)
+    assert waits.reason == "it waits for release #2, which is being judged"
+
+
+def test_a_version_that_others_registered_does_not_mend_a_broken_loop() -> None:
+    known = LIVE
+    for _ in range(3):
+        known = ended(known, "drift", "failed")
+    assert why([*adopted(known, "live"), drift()]) == "breaker"

@@ -68,7 +68,13 @@ def heading(view: View) -> Text:
     ended = view["state"] != "open"
     text = Text(f"{view['alias']}  {view['project']}#{view['number']}  ")
     text.append(view["state"] if ended else f"at {view['standing']}", style=ENDINGS.get(view["state"], "yellow"))
-    return text.append(f"  commit {view['commit'][:7] or 'unknown'} {first_line(view['message'])}")
+    what = "scored with commit" if _note(view) else "commit"
+    return text.append(f"  {what} {view['commit'][:7] or 'unknown'} {first_line(view['message'])}")
+
+
+def _note(view: View) -> str:
+    """Return what nobody knows of the model; nothing of one that a release trained."""
+    return str(view.get("trained", {}).get("note", ""))
 
 
 def first_line(message: str) -> str:
@@ -82,7 +88,8 @@ def release(view: View) -> list[Any]:
     parts: list[Any] = [heading(view), Text(), steps(view), Text()]
     if view["state"] == "open":
         parts.append(Text(f"  waits for  {view['waits_for']}"))
-    told = {"reason": view["reason"], "advice": view["advice"], **view["digests"], "live at": view["address"]}
+    told = {"reason": view["reason"], "advice": view["advice"], "note": _note(view)}
+    told |= {**view["digests"], "live at": view["address"]}
     shown = {step["sentence"] for step in view["steps"]}
     parts += [Text(f"  {name:<10} {plain(value)}") for name, value in told.items() if value and value not in shown]
     return parts
