@@ -101,6 +101,14 @@ def test_show_tells_every_step_with_its_seconds(stack: stand_in.StandIn, signalb
     assert "approve quiet-heron" in said.out
 
 
+def test_show_says_what_nobody_knows_of_a_model_that_others_registered(stack: stand_in.StandIn, signalbox: Any) -> None:
+    trained = {"commit": "unknown", "data": "unknown", "note": "it may have seen the rows"}
+    stack.answer("GET", "releases/quiet-heron", stand_in.view(trained=trained))
+    told = signalbox("show", "quiet-heron").out
+    assert "scored with commit 3f2c9d1" in told
+    assert "it may have seen the rows" in told
+
+
 def test_a_digest_is_whole_on_a_narrow_terminal(
     stack: stand_in.StandIn, signalbox: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

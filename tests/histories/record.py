@@ -1,5 +1,7 @@
 """Record what a version of the code writes: `python -m tests.histories.record 1` makes the folder `version-1`.
 
+Names of stories after the version record those alone: what they tell is new, and the others read as they did.
+
 Recorded once when a version is released, and never again: later code must fold and finish what earlier code wrote.
 A history is everything the ledger was told, in order: any beginning of it is a moment at which the process died.
 """
@@ -179,6 +181,24 @@ def blocked(world: World) -> str:
     return release
 
 
+def adopted(world: World) -> str:
+    """Tell of a version that a colleague registered, and of production rolled back while people think."""
+    live(world)
+    better(world)
+    second = world.push("b")
+    world.run()
+    world.decide(second)
+    world.run()
+    world.register_elsewhere()
+    world.run()
+    back = notices.EnvironmentAsked("houses", "production", "rollback", "ana@example.org", "bad answers since noon")
+    world.take_in(back)
+    world.patrol()
+    world.run()
+    world.take_in(notices.EnvironmentAsked("houses", "production", "lift", "ana@example.org", "understood"))
+    return newest(world)
+
+
 def newest(world: World) -> str:
     """Return the release that took its number last."""
     return next(reversed(world.state_of_project().numbered))
@@ -208,11 +228,14 @@ STORIES: dict[str, Callable[[World], str]] = {
     "resumed": approved(resumed),
     "unchanged": unchanged,
     "blocked": approved(blocked),
+    "adopted": approved(adopted),
 }
+NEW_IN_3 = {"adopted"}
 RULES: dict[str, dict[str, str]] = {
     "scheduled": {"schedule": "0 0 2 * * *"},
     "overtaken": {"on_newer": "cancel"},
     "unchanged": {"path": "models/houses"},
+    "adopted": {"registered_elsewhere": "adopt"},
 }
 """What the operator decided for a story otherwise than for the others."""
 
@@ -230,11 +253,13 @@ def files(story: str) -> dict[str, str]:
     return {f"{path}/{name}" if path else name: text for name, text in FILES.items()}
 
 
-def main(version: str) -> None:
-    """Write one file a story; a version that was recorded stays as it is."""
+def main(version: str, *only: str) -> None:
+    """Write one file a story, of all or of those named; a version that was recorded stays as it is."""
     folder = HERE / f"version-{version}"
     folder.mkdir()
     for name, tell in STORIES.items():
+        if only and name not in only:
+            continue
         journal = Journal()
         world = ruled(name, ledger=journal)
         release = tell(world)
@@ -244,4 +269,4 @@ def main(version: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
