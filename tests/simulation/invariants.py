@@ -73,7 +73,9 @@ class Invariants:
                     self.doubtful += [stream.removeprefix("release/")] if name.endswith("-live") else []
                 case facts.VersionAdopted(model=model):
                     trained = [each.model for each in self.of(stream, facts.Trained)]
-                    self._must(trained == [model], f"{stream} adopted {model}, and trained {trained}")
+                    theirs = [] if trained else self._theirs(stream)
+                    fit = model in (trained or theirs)
+                    self._must(fit, f"{stream} adopted {model}, and trained {trained or theirs}")
                 case facts.Decided(round=round, approver=approver):
                     self._once((stream, "a decision of", approver, round))
                 case facts.Parked():
@@ -111,6 +113,18 @@ class Invariants:
         known = project.fold(self.told.get(f"project/{name}", ()))
         stays = known.waits is not None and known.waits.why in ("commit", "breaker", "hourly", "daily")
         return not known.wanted or stays
+
+    def _theirs(self, stream: str) -> list[str]:
+        """Return the models that others registered and this release may adopt, because the operator says so."""
+        (opened,) = self.of(stream, facts.ReleaseOpened)
+        checked = [each.release for each in self.of(stream, facts.CarriedOver)]
+        for source in checked:
+            found = [self.of(f"release/{source}", kind) for kind in (facts.CodeRead, facts.Checked)]
+            same = [self.of(stream, kind) for kind in (facts.CodeRead, facts.Checked)] == found
+            self._must(same and all(found), f"{stream} carries over what {source} never found")
+        if not checked or self.world.projects[opened.project].registered_elsewhere == "ignore":
+            return []
+        return [each.digest for each in self.world.versions if (each.name, each.release) == (opened.project, "")]
 
     def _doubled(self, stream: str, fact: Fact, kind: type[Fact]) -> None:
         if kind in ONCE:
@@ -269,7 +283,7 @@ class Invariants:
         self._must(self.world.services[live.slot].status == "answering", f"{live.slot} is live and does not answer")
 
     def _counted(self) -> None:
-        versions = Counter((version.name, version.release) for version in self.world.versions)
+        versions = Counter((version.name, version.release) for version in self.world.versions if version.release)
         doubled = [f"{count} versions of {each}" for each, count in versions.items() if count > 1]
         self._must(not doubled, f"{doubled}")
         asked = {(f"{name.removeprefix('release/')}-ask-{each.round}", to) for name in self.told
@@ -283,7 +297,8 @@ class Invariants:
                 if isinstance(each, facts.VersionAdopted):
                     of = [v.release for v in self.world.versions if (v.name, v.number) == (each.name, each.number)]
                     opened = next(fact for fact in told if isinstance(fact, facts.ReleaseOpened))
-                    self._must(of == [opened.release], f"#{opened.number} adopted the version of {of}")
+                    made = opened.release if "register" in opened.line else ""
+                    self._must(of == [made], f"#{opened.number} adopted the version of {of}")
 
 
 class Witness(MemoryLedger):

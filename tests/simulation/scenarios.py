@@ -105,7 +105,7 @@ class Run:
 
     def _registered(self, name: str, release: str, *_: Any) -> None:
         self.invariants.made(release, f"{name}@{release}")
-        if self.spoils and self.spoils():
+        if self.world.versions[-1].release == release and self.spoils and self.spoils():
             self.world.versions[-1] = replace(self.world.versions[-1], digest=ids.sha256(b"somebody's own files"))
 
     def _build_begun(self, spec: Any) -> None:
@@ -374,6 +374,29 @@ class Crowd:
             older = tuple(step for step in NAMES if step != "certify")
             self.run.host.put(at_once(self.run.world.open_on(older, name, commit)))
 
+    def others(self, rng: random.Random) -> None:
+        """Let colleagues register models of their own now and then, beside all else."""
+        for name, entry in self.run.world.projects.items():
+            if rng.random() < 0.8:
+                continue
+            if rng.random() < 0.8:
+                self.run.world.projects[name] = replace(entry, registered_elsewhere="adopt")
+            for _ in range(rng.choice((1, 2))):
+                self.run.host.later(rng.uniform(100.0, self.until), Act(partial(self._register, name)))
+
+    def _register(self, name: str) -> None:
+        number = str(self.run.world.register_elsewhere(name, tells=False).number)
+        known = partial(self._is_known, name, f"version {name}:{number}", f"{name}:{number}")
+        taken = partial(self.run.acknowledge, f"version {number} of {name}", known)
+        self.run.tell(notices.ModelHeard(name, number, ""), taken)
+
+    def _is_known(self, name: str, ask: str, subject: str) -> bool:
+        """Say whether a version of others is in a release, or kept with why it is in none."""
+        told = self._told.get(f"project/{name}", [])
+        opened = any(isinstance(each, facts.ReleaseNumbered) and each.ask == ask for each in told)
+        rows = [each for each in told if isinstance(each, facts.CameIn) and each.subject == subject]
+        return opened or any(each.became == "recorded" for each in rows)
+
     def _drift(self, name: str, window: str) -> None:
         told = notices.DriftHeard(f"{name}-monitor", window, "moved")
         self.run.host.later(self._when(), Act(lambda: self.run.tell(told)))
@@ -514,6 +537,7 @@ def many_releases(seed: str, patrols: bool, trace: bool = False) -> Run:
     run.decides, run.ends, run.spoils = crowd.decide, crowd.end, lambda: rng.random() < 0.02
     run.host.after.append(crowd.look)
     crowd.begin()
+    crowd.others(random.Random(f"{seed} others"))
     run.host.later(crowd.until, Act(crowd.unscheduled))
     run.host.later(crowd.until + 900.0, Act(plan.stop))
     return run
