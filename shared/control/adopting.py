@@ -7,7 +7,7 @@ from shared.answers import Order
 from shared.control.opening import Opened, Opening
 from shared.errors import Moved, Unavailable
 from shared.ports import Outside
-from shared.release import adopted, facts, project, state
+from shared.release import adopted, facts, ids, project, state
 from shared.release.facts import Cause, VersionSeen
 from shared.release.notices import ModelHeard
 from shared.streams import Streams, project_stream, release_stream
@@ -48,6 +48,9 @@ class Adopting(Struct, frozen=True):
         found = await self.outside.registry.version(name, int(number))
         if found is None:
             return f"{about}, and the model registry does not know it; if it was not deleted, {AGAIN}"
+        if (await self.streams.read(release_stream(ids.release_in(found.release) or "none"))).records:
+            # Its event did not say so: the registry does, and the look of that release finds it.
+            return f"version {number} of {name} is the one that release {found.release} made; nothing is to be done"
         version = VersionSeen(found.name, found.number, found.digest)
         return await self.open(name, version, ask, "adopted", "", about)
 

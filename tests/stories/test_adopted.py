@@ -12,7 +12,7 @@ from shared import pages, reports, words
 from shared.errors import NotAllowed, Unavailable
 from shared.release import adopted, facts, line, notices
 from tests.stories.test_crashes import survive, until_rest
-from tests.world import RUNNER, Crash, World
+from tests.world import FILES, RUNNER, Crash, World
 
 BETTER = {"verdict": "better", "champion": 4.0, "gain": 0.5, "low": 0.1, "high": 0.9}
 WORSE = {"verdict": "not better", "champion": 3.5, "gain": -0.4, "low": -0.9, "high": -0.1}
@@ -120,6 +120,15 @@ def test_the_same_event_twice_is_one_release_and_asks_the_registry_once() -> Non
     world.run()
     assert len(world.state_of_project().numbered) == 2
     assert told(world) == [("release", "release #2")] * 4
+
+
+def test_a_version_of_ours_whose_event_does_not_say_so_is_not_adopted() -> None:
+    world = adopting()
+    world.take_in(notices.ModelHeard("houses", "1", ""))
+    world.run()
+    (release,) = world.state_of_project().numbered
+    reason = f"version 1 of houses is the one that release {release} made; nothing is to be done"
+    assert told(world) == [("recorded", reason)]
 
 
 def test_an_event_that_comes_before_the_version_can_be_seen_says_what_to_do_and_coming_again_is_judged() -> None:
@@ -326,6 +335,23 @@ def test_new_data_are_trained_although_a_version_was_judged_with_them() -> None:
     world.run()
     assert world.state(newest(world)).release.cause == "data"
     assert f"{newest(world)}-train-1" in world.jobs
+
+
+def test_a_push_is_compared_with_what_was_trained_and_not_with_what_was_adopted() -> None:
+    world = World()
+    entry = replace(world.projects["houses"], registered_elsewhere="adopt", path="models/houses")
+    world.projects["houses"] = entry
+    files = {f"models/houses/{name}": text for name, text in FILES.items()}
+    world.push("a", files)
+    world.run()
+    world.failing["evaluate"] = "no such column"
+    world.register_elsewhere()
+    world.run()
+    release = world.push("b", files)
+    world.run()
+    ended = world.state(release).ended
+    assert ended is not None
+    assert (ended.how, ended.reason.endswith("(release #1)")) == ("unchanged", True)
 
 
 def test_a_model_of_a_name_that_is_no_project_is_kept_with_what_is_nobodys() -> None:
