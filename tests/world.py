@@ -162,6 +162,8 @@ class World:
     jobs: dict[str, JobReport] = field(default_factory=dict)
     specs: dict[str, JobSpec] = field(default_factory=dict)
     versions: list[ModelVersion] = field(default_factory=list)
+    packed: dict[str, ImageSpec] = field(default_factory=dict)
+    """What each image was built from, by its name."""
     images: dict[str, ImageReport] = field(default_factory=dict)
     services: dict[str, Service] = field(default_factory=dict)
     routes: dict[str, tuple[str, Seen]] = field(default_factory=dict)
@@ -554,6 +556,7 @@ class _Images:
         name = f"{spec.project}:{spec.release}"
         if name in self.world.images:
             return
+        self.world.packed[name] = spec
         digest = ids.sha256(ids.canonical([spec.code, spec.model, spec.version]))
         if reason := self.world.failing.get("package", "" if self.world.resolves(spec.model) else "no model"):
             self.world.images[name] = ImageReport("failed", reason=reason)

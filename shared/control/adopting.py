@@ -48,11 +48,15 @@ class Adopting(Struct, frozen=True):
         found = await self.outside.registry.version(name, int(number))
         if found is None:
             return f"{about}, and the model registry does not know it; if it was not deleted, {AGAIN}"
-        if (await self.streams.read(release_stream(ids.release_in(found.release) or "none"))).records:
+        if await self._is_ours(found.release):
             # Its event did not say so: the registry does, and the look of that release finds it.
             return f"version {number} of {name} is the one that release {found.release} made; nothing is to be done"
         version = VersionSeen(found.name, found.number, found.digest)
         return await self.open(name, version, ask, "adopted", "", about)
+
+    async def _is_ours(self, release: str) -> bool:
+        named = ids.release_in(release)
+        return named is not None and bool((await self.streams.read(release_stream(named))).records)
 
     async def open(self, name: str, version: VersionSeen, ask: str, cause: Cause, by: str, reason: str) -> Opened | str:
         """Open the release of a version, or find it; return why there cannot be one, and what to do next."""

@@ -67,6 +67,10 @@ def test_a_version_that_a_colleague_registered_is_judged_approved_and_live() -> 
     assert {spec.inputs["model"] for spec in judged.values()} == {theirs}
     assert {spec.step for spec in judged.values()} == {"evaluate", "certify"}
     assert not [name for name in world.jobs if name.startswith((f"{release}-check", f"{release}-train"))]
+    packed = world.packed[f"houses:{release}"]
+    assert (packed.model, packed.version, packed.provenance["model"]) == (theirs, version.number, version.digest)
+    origin = [packed.provenance[name] for name in ("commit", "data", "content")]
+    assert origin == ["a" * 40, "unknown", "unknown"]
     assert told(world) == [("release", "release #2")]
     assert [each.release for each in world.versions] == [next(iter(world.state_of_project().numbered)), ""]
 
