@@ -1,5 +1,7 @@
 """Adopting: a model version that no release of ours made is ignored, or judged and released, as the operator says."""
 
+import re
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -14,6 +16,7 @@ from shared.streams import Streams, project_stream, release_stream
 
 SOURCE = "ModelRegistered"
 AGAIN = "register it again"
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 class Adopting(Struct, frozen=True):
@@ -39,7 +42,7 @@ class Adopting(Struct, frozen=True):
         if self.outside.projects[name].registered_elsewhere == "ignore":
             advice = f'to have such versions judged, set registered_elsewhere = "adopt" in projects.toml and {AGAIN}'
             return f"{about} and is ignored; {advice}"
-        if not number.isdecimal():
+        if not _NUMBER.fullmatch(number):
             return f"{about}, and only versions that are numbers can be adopted; {AGAIN} with a number"
         ask = adopted.ask_of(name, int(number))
         known = await self.streams.project(name)

@@ -87,6 +87,8 @@ class Invariants:
                 self._once((stream, "the number of", release))
                 if fact.ask:
                     self._once((stream, "a release for", fact.ask))
+                if fact.version and fact.cause == "adopted":
+                    self._once((stream, "the adoption of version", fact.version.number))
                 self._governed(stream, fact, known[:-1])
                 before = sum(isinstance(each, facts.ReleaseNumbered) for each in known[:-1])
                 self._must(number == before + 1, f"{stream}: #{number} comes after #{before}")

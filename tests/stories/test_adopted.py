@@ -171,9 +171,10 @@ def test_a_version_that_comes_before_any_commit_passed_check_waits_for_somebody_
     assert not world.state_of_project().numbered
 
 
-def test_a_version_that_is_no_number_is_kept_with_what_to_do() -> None:
+@pytest.mark.parametrize("number", ["2024a", "", "-1", "1" * 30])
+def test_a_version_that_is_no_number_is_kept_with_what_to_do(number: str) -> None:
     world = adopting()
-    world.take_in(notices.ModelHeard("houses", "2024a", ""))
+    world.take_in(notices.ModelHeard("houses", number, ""))
     ((became, reason),) = told(world)
     assert (became, reason.endswith("register it again with a number")) == ("recorded", True)
 
