@@ -385,17 +385,16 @@ class Crowd:
                 self.run.host.later(rng.uniform(100.0, self.until), Act(partial(self._register, name)))
 
     def _register(self, name: str) -> None:
-        number = str(self.run.world.register_elsewhere(name, tells=False).number)
-        known = partial(self._is_known, name, f"version {name}:{number}", f"{name}:{number}")
-        taken = partial(self.run.acknowledge, f"version {number} of {name}", known)
-        self.run.tell(notices.ModelHeard(name, number, ""), taken)
+        number = self.run.world.register_elsewhere(name, tells=False).number
+        taken = partial(self.run.acknowledge, f"version {number} of {name}", self._is_known, name, number)
+        self.run.tell(notices.ModelHeard(name, str(number), ""), taken)
 
-    def _is_known(self, name: str, ask: str, subject: str) -> bool:
+    def _is_known(self, name: str, number: int) -> bool:
         """Say whether a version of others is in a release, or kept with why it is in none."""
         told = self._told.get(f"project/{name}", [])
-        opened = any(isinstance(each, facts.ReleaseNumbered) and each.ask == ask for each in told)
-        rows = [each for each in told if isinstance(each, facts.CameIn) and each.subject == subject]
-        return opened or any(each.became == "recorded" for each in rows)
+        versions = [each.version for each in told if isinstance(each, facts.ReleaseNumbered) and each.version]
+        rows = [each for each in told if isinstance(each, facts.CameIn) and each.subject == f"{name}:{number}"]
+        return number in [each.number for each in versions] or any(each.became == "recorded" for each in rows)
 
     def _drift(self, name: str, window: str) -> None:
         told = notices.DriftHeard(f"{name}-monitor", window, "moved")
