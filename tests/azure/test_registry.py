@@ -56,6 +56,17 @@ def test_the_versions_of_a_release_are_found_on_every_page_oldest_first(tiny: Ti
     assert len(tiny.double.requests("GET /modelmanagement/v1.0{ws}/models")) == 2
 
 
+@pytest.mark.parametrize("given", ["sha256:" + "a" * 64, "my best one", None])
+def test_a_version_is_found_by_its_number_whoever_registered_it(tiny: Tiny, given: str | None) -> None:
+    properties = {} if given is None else {"model": given}
+    somebody_registers(tiny, properties=properties, runId=None)
+
+    digest = given if given and given.startswith("sha256:") else ""
+    assert asyncio.run(tiny.registry.version(PROJECT, 1)) == ModelVersion(PROJECT, 1, digest, "")
+    assert asyncio.run(tiny.registry.version(PROJECT, 2)) is None
+    assert asyncio.run(tiny.registry.version("other", 1)) is None
+
+
 def test_a_second_order_makes_no_second_version(tiny: Tiny) -> None:
     tiny.register()
     tiny.register()

@@ -6,6 +6,7 @@ no digest of its own, and nothing is downloaded to make one: the service that se
 that digest before it answers.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from shared.ports import ModelVersion
 from shared.release.ids import release_in
 
 RELEASE, DIGEST = "release", "model"
+_SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 class AzureRegistry:
@@ -27,6 +29,13 @@ class AzureRegistry:
     async def find(self, name: str, release: str) -> list[ModelVersion]:
         """Return the versions whose property `release` is this, oldest first, from every page."""
         return await self._azure.do(f"the versions of {name}", _versions, name, release)
+
+    async def version(self, name: str, number: int) -> ModelVersion | None:
+        """Return one version, whoever registered it; its digest is empty when whoever did gave none."""
+        try:
+            return await self._azure.do(f"version {number} of {name}", _version, name, number)
+        except NotFound:
+            return None
 
     async def register(self, name: str, release: str, source: str, properties: Mapping[str, str]) -> None:
         """Make one version from what a run left; nothing when this release has one.
@@ -63,6 +72,15 @@ def listed(workspace: Any, **wanted: Any) -> list[Any]:
 def _versions(workspace: Any, name: str, release: str) -> list[ModelVersion]:
     found = listed(workspace, name=name, properties=[[RELEASE, release]])
     return [ModelVersion(model.name, int(model.version), _digest(model, release), release) for model in found]
+
+
+def _version(workspace: Any, name: str, number: int) -> ModelVersion:
+    from azureml.core import Model
+
+    model = Model(workspace, id=f"{name}:{number}", expand=False)
+    given = str(model.properties.get(DIGEST, ""))
+    digest = given if _SHA256.fullmatch(given) else ""
+    return ModelVersion(model.name, int(model.version), digest, str(model.properties.get(RELEASE, "")))
 
 
 def _digest(model: Any, release: str) -> str:
