@@ -46,11 +46,20 @@ def _spec(turn: Turn) -> ImageSpec:
             "release": opened.release,
             "commit": opened.commit,
             "code": turn.state.code.code,
-            # Of what others registered nobody knows on what it was trained; the commit is that of the code beside it.
-            "data": adopted.UNKNOWN if turn.state.carried else opened.data,
-            "content": adopted.UNKNOWN if turn.state.carried else checked.content,
+            "data": opened.data,
+            "content": checked.content,
             "model": version.model,
             "lock": checked.environment,
             "version": str(version.number),
+            **_of_others(turn),
         },
     )
+
+
+def _of_others(turn: Turn) -> dict[str, str]:
+    """Return what is otherwise of a version that others registered: on what it was trained nobody knows.
+
+    `checked_by` is the release whose check ran with the lock, and the commit is that of the code beside the model.
+    """
+    origin = turn.state.carried
+    return {"data": adopted.UNKNOWN, "content": adopted.UNKNOWN, "checked_by": origin.release} if origin else {}

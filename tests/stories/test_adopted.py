@@ -69,8 +69,8 @@ def test_a_version_that_a_colleague_registered_is_judged_approved_and_live() -> 
     assert not [name for name in world.jobs if name.startswith((f"{release}-check", f"{release}-train"))]
     packed = world.packed[f"houses:{release}"]
     assert (packed.model, packed.version, packed.provenance["model"]) == (theirs, version.number, version.digest)
-    origin = [packed.provenance[name] for name in ("commit", "data", "content")]
-    assert origin == ["a" * 40, "unknown", "unknown"]
+    origin = [packed.provenance[name] for name in ("commit", "data", "content", "checked_by")]
+    assert origin == ["a" * 40, "unknown", "unknown", next(iter(world.state_of_project().numbered))]
     assert told(world) == [("release", "release #2")]
     assert [each.release for each in world.versions] == [next(iter(world.state_of_project().numbered)), ""]
 
