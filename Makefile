@@ -28,7 +28,7 @@ demo: .venv/ready ## a git push to an approved model in production, then new dat
 	  $(if $(BACKEND),--backend '$(BACKEND)') \
 	  $(if $(PROJECT),--project '$(PROJECT)') $(if $(DATA),--data '$(DATA)')
 
-prove: .venv/ready ## what the line promises, shown on the real stack and counted in its stores; PROOFS="image events storm crash refusals feeds"
+prove: .venv/ready ## what the line promises, shown on the real stack and counted in its stores; PROOFS="image events storm crash refusals feeds doctor"
 	@$(PY) -m tools.prove $(PROOFS)
 
 crash: .venv/ready ## SIGKILL at 100 moments drawn by a seed, ten minutes; SEED=7 MOMENTS=100

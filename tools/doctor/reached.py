@@ -77,7 +77,7 @@ def identity(azure: "Azure") -> Finding:
     try:
         azure.ask("a token", lambda: azure.tokens().of(ARM))
     except SignalboxError as error:
-        return Finding("identity", f"{who}: {one_line(error)}", _advice(error))
+        return wrong("identity", error, f"{who}: ")
     return Finding("identity", f"{who} is given a token")
 
 
@@ -128,7 +128,7 @@ def workspace(azure: "Azure", read: Settings, app: str, group: str) -> Iterator[
     try:
         place = azure.now(f"the workspace {scope.workspace}", subscribing.resources)
     except SignalboxError as error:
-        yield Finding("workspace", one_line(error), _advice(error))
+        yield wrong("workspace", error)
         return
     yield Finding("workspace", f"{scope.workspace} in {place.location} answers")
     yield from computes(azure)
@@ -145,7 +145,7 @@ def computes(azure: "Azure") -> Iterator[Finding]:
         jobs = compute.find(azure, scope.compute)
         aks = compute.find(azure, scope.aks) if scope.aks else None
     except SignalboxError as error:
-        yield Finding("compute", one_line(error), _advice(error))
+        yield wrong("compute", error)
         return
     if jobs is None:
         yield Finding("compute", f"{scope.compute} is not there yet: the first release makes it, of {scope.vm_size}")
@@ -194,7 +194,7 @@ def asked(about: str, good: str, ask: Callable[[], object], advice: str) -> Find
     try:
         ask()
     except SignalboxError as error:
-        return Finding(about, one_line(error), advice)
+        return Finding(about, wrong(about, error).found, advice)
     return Finding(about, good)
 
 
@@ -224,10 +224,12 @@ def first(text: object) -> str:
     return (str(text).strip().splitlines() or ["no reason"])[0]
 
 
-def _advice(error: SignalboxError) -> str:
-    """What an error says is to be done: its own advice, or what stands after its last semicolon."""
-    told = getattr(error, "advice", "") or one_line(error).rpartition("; ")[2]
-    return str(told) or "see the message"
+def wrong(about: str, error: SignalboxError, before: str = "") -> Finding:
+    """Return what an error says, and apart from it what is to be done: its advice, or what its last semicolon parts."""
+    said, _, last = one_line(error).rpartition("; ")
+    advice = str(getattr(error, "advice", ""))
+    found = one_line(error) if advice or not said else said
+    return Finding(about, f"{before}{found}", advice or (last if said else "see the message"))
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""`python -m tools.prove [image] [events] [storm] [crash] [refusals]`: all by default; exit code 1 if one fails."""
+"""`python -m tools.prove [PROOF]...`: image events storm crash refusals feeds doctor, all by default; 1 on failure."""
 
 import argparse
 import importlib
@@ -16,7 +16,7 @@ from tools.demo.place import Trouble
 from tools.local.stack import NotStarted
 from tools.prove.telling import Telling, Unproven
 
-PROOFS = ("image", "events", "storm", "crash", "refusals", "feeds")
+PROOFS = ("image", "events", "storm", "crash", "refusals", "feeds", "doctor")
 ENDINGS = (
     Unproven,
     Trouble,
