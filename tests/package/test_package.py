@@ -40,7 +40,14 @@ def house(tmp_path: Path, package: archive.Package) -> Path:
     with zipfile.ZipFile(package.path) as opened:
         opened.extractall(place)
     shutil.copy(HOUSE / archive.IGNORE, place)
-    for name in ("tests/test_a.py", "docs/a.md", ".venv/bin/python", ".signalbox/keys.json", "local.settings.json"):
+    for name in (
+        "tests/test_a.py",
+        "docs/a.md",
+        ".venv/bin/python",
+        ".signalbox/keys.json",
+        "local.settings.json",
+        "settings.json",
+    ):
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         (place / name).write_text("not to be deployed")
     for folder in ("__pycache__", "shared/__pycache__", "shared/release/__pycache__"):
