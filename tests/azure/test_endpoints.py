@@ -3,6 +3,7 @@
 import ast
 import asyncio
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from msgspec import structs
 
 from shared.answers import Order
+from shared.backends.azure.endpoints import Default
 from shared.control import Control
 from shared.errors import Conflict, NotFound, Unavailable
 from shared.ports import Seen, Service
@@ -19,7 +21,7 @@ from shared.sources import dead_letters
 from shared.streams import environment_stream
 from tests.azure.releases import OTHER, PROJECT, RELEASE, Tiny
 from tests.azure.stand_in import HOUSE
-from tests.azure.test_hosting import CRASHES, failed, keys_of, scored
+from tests.azure.test_hosting import CRASHES, everything_kept, failed, keys_of, scored
 from tests.world import PROJECTS, World
 
 FIRST, SECOND = f"{RELEASE}-production", f"{OTHER}-production"
@@ -88,6 +90,26 @@ def test_one_patch_makes_a_version_the_default_and_says_by_which_generation(tiny
     (asked,) = [json.loads(each["body"]) for each in tiny.double.requests(PATCH)]
     assert [each["path"] for each in asked] == [f"/versions/r{RELEASE}/{name}" for name in ("isDefault", "tags")]
     assert asked[1]["value"]["generation"] == "1"
+
+
+def test_the_address_is_really_asked_who_answers_and_no_key_is_kept_of_that(
+    tiny: Tiny, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    service = up(tiny)
+    point(tiny, RELEASE, 1)
+    assert seen(tiny) == Seen(RELEASE, 1)
+    (event,) = tiny.double.events("ModelDeployed")
+    assert (event["data"]["ServiceName"], event["data"]["ServiceProperties"]["slot"]) == (PROJECT, FIRST)
+
+    key, _ = keys_of(tiny, PROJECT)
+    asked = Default(RELEASE, 1, service.url, key)
+    assert asked.answers(10)
+    assert not structs.replace(asked, release=OTHER).answers(10), "another release answers than Azure says"
+    assert not structs.replace(asked, key="wrong").answers(10)
+    tiny.double.ask("POST", f"/crash/{PROJECT}/r{RELEASE}")
+    assert seen(tiny) is None, "Azure still calls it healthy, and nobody answers"
+    assert key not in caplog.text + str(capfd.readouterr()) + repr(asked) + everything_kept(tiny)
 
 
 def test_a_slot_that_does_not_answer_is_not_led_to(tiny: Tiny) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.azure.double.azure import Azure, area
 from tests.azure.double.models import MMS, matches, page
+from tests.azure.double.proxy import CONTROL
 from tests.azure.double.serving import Container, Crashed, Front
 from tests.azure.double.wire import Answer, Request, error, route
 
@@ -340,6 +341,15 @@ def new_keys(azure: Azure, request: Request, name: str) -> Answer:
     told = request.json()
     found.keys[told["keyType"] == "Secondary"] = told.get("keyValue") or secrets.token_urlsafe(24)
     return Answer(200)
+
+
+@route("POST", "/crash/{name}/{version}", host=CONTROL)
+def crash(azure: Azure, request: Request, name: str, version: str) -> Answer:
+    """End the container of a version behind everybody's back."""
+    container = azure.services.kept[name].versions[version].container
+    if container is not None:
+        container.close()
+    return Answer(204)
 
 
 @route("GET", MMS + "/services/{name}/logs", shape="ServiceLogs")
