@@ -49,13 +49,15 @@ class Tiny:
         self.images = AzureImages(self.azure, self.ledger, self.artifacts)
         self.hosting = AzureHosting(self.azure, self.artifacts)
 
-    def train(self, release: str = RELEASE, weights: Mapping[str, int] = WEIGHTS) -> dict[str, str]:
-        """Leave what a training run leaves; return the properties of its version."""
+    def train(
+        self, release: str = RELEASE, weights: Mapping[str, int] = WEIGHTS, step: str = "train"
+    ) -> dict[str, str]:
+        """Leave what a training run, or that of another step, leaves; return the properties of its version."""
         registered = self.azure.now("an environment", _environment)
         model = {"weights.json": json.dumps(weights), "notes/readme.txt": "two weights"}
         files = {f"outputs/model/{path}": text for path, text in model.items()} | {"outputs/environment.txt": LISTED}
         used = {"name": registered.name, "version": registered.version}
-        told = {"run": f"{release}-train-1", "experiment": PROJECT, "environment": used, "files": files}
+        told = {"run": f"{release}-{step}-1", "experiment": PROJECT, "environment": used, "files": files}
         self.double.ask("POST", "/plant", told)
         return {"model": digest(model), "lock": sha256(LISTED.encode()), "commit": "c0ffee", "data": "d" * 16}
 

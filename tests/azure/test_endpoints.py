@@ -92,6 +92,13 @@ def test_one_patch_makes_a_version_the_default_and_says_by_which_generation(tiny
     assert asked[1]["value"]["generation"] == "1"
 
 
+def _rotate(workspace: Any) -> None:
+    # The SDK's own way waits for five seconds.
+    from azureml._model_management._util import make_mms_request
+
+    make_mms_request(workspace, "POST", f"/services/{PROJECT}/regenerateKeys", {"keyType": "Primary"}, params={})
+
+
 def test_the_address_is_really_asked_who_answers_and_no_key_is_kept_of_that(
     tiny: Tiny, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -107,6 +114,9 @@ def test_the_address_is_really_asked_who_answers_and_no_key_is_kept_of_that(
     assert asked.answers(10)
     assert not structs.replace(asked, release=OTHER).answers(10), "another release answers than Azure says"
     assert not structs.replace(asked, key="wrong").answers(10)
+    tiny.azure.now("a new key", _rotate)
+    assert not asked.answers(10)
+    assert seen(tiny) == Seen(RELEASE, 1), "keys are fetched when they are needed"
     tiny.double.ask("POST", f"/crash/{PROJECT}/r{RELEASE}")
     assert seen(tiny) is None, "Azure still calls it healthy, and nobody answers"
     assert key not in caplog.text + str(capfd.readouterr()) + repr(asked) + everything_kept(tiny)

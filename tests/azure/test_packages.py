@@ -87,6 +87,16 @@ def test_an_unreachable_registry_is_told_as_such(tiny: Tiny) -> None:
     assert "registry of the workspace" in report.advice
 
 
+def test_a_build_that_took_too_long_has_failed(tiny: Tiny) -> None:
+    tiny.double.plan("package", kind="timeout")
+    tiny.package()
+
+    report = tiny.packaged()
+
+    assert (report.status, report.digest) == ("failed", "")
+    assert "TimedOut" in report.reason
+
+
 def test_a_failed_build_is_told_even_when_its_log_cannot_be_read(tiny: Tiny) -> None:
     tiny.double.plan("package", kind="failed")
     tiny.double.fault("GET *.blob.core.windows.net/azureml/ImageLogs/*", "503")
@@ -138,3 +148,17 @@ def test_a_model_trained_with_other_packages_than_were_checked_is_not_packaged(t
 
 def test_another_release_has_another_package(tiny: Tiny) -> None:
     assert tiny.package() != tiny.package(OTHER)
+
+
+def test_what_a_published_pipeline_trained_serves_in_the_environment_of_the_check(tiny: Tiny) -> None:
+    properties = tiny.train()
+    told = {"experiment": f"{OTHER}-train-1", "files": {"outputs/model/weights.json": "{}"}}
+    tiny.double.ask("POST", "/plant", {"run": "a-name-of-azures", **told})
+    tiny.train(OTHER, step="check")
+    asyncio.run(tiny.registry.register(PROJECT, OTHER, f"job:{OTHER}-train-1/model", properties))
+
+    package = asyncio.run(tiny.images._package(tiny.spec(properties, OTHER)))
+
+    (version,) = asyncio.run(tiny.registry.find(PROJECT, OTHER))
+    assert version.digest == properties["model"]
+    assert package.manifest.environment == f"signalbox-{PROJECT}-0123456789ab"

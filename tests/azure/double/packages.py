@@ -106,10 +106,15 @@ def _build(azure: Azure, operation: dict[str, Any], told: dict[str, Any], fault:
     with azure.lock:
         azure.operations.say(operation, fault.get("log", "Step 1/9 : FROM base\nSuccessfully tagged\n"))
         if fault.get("kind") == "failed":
-            return azure.operations.end(operation, "ImageBuildFailure", fault.get("words", BUILD))
+            azure.operations.end(operation, "ImageBuildFailure", fault.get("words", BUILD))
+            return
         if fault.get("kind") == "registry":
             words = REGISTRY.format(registry=azure.settings.registry)
-            return azure.operations.end(operation, "ContainerRegistryUnreachable", words)
+            azure.operations.end(operation, "ContainerRegistryUnreachable", words)
+            return
+        if fault.get("kind") == "timeout":
+            operation["state"] = "TimedOut"
+            return
         pushed(azure, told)
         registry = f"{azure.settings.registry}.azurecr.io"
         azure.operations.end(operation, made=f"{registry}/{told['imageName']}:{told['imageLabel']}")
