@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from itertools import count
+from multiprocessing import get_context
 from typing import TypeVar
 
 from shared.answers import Answer
@@ -114,14 +115,17 @@ def run(azurite: Ports, number: int, faults: Mapping[int, Fault]) -> tuple[int, 
 
 def main() -> int:
     """Run all of them, some at a time, and say what is wrong."""
-    with Azurite() as azurite, ProcessPoolExecutor(AT_ONCE) as pool:
+    # Forked ones would share the event loop of this one, and what wakes it.
+    with Azurite() as azurite, ProcessPoolExecutor(AT_ONCE, get_context("spawn")) as pool:
         operations, wrong = run(azurite.ports, 0, {})
         assert wrong == [], wrong
         plans = list(every(operations))
         print(f"{len(plans)} releases of {operations} operations", flush=True)
         found = 0
         ran = pool.map(run, [azurite.ports] * len(plans), range(1, len(plans) + 1), plans)
-        for plan, (_, wrong) in zip(plans, ran, strict=True):
+        for done, (plan, (_, wrong)) in enumerate(zip(plans, ran, strict=True), start=1):
+            if done % 100 == 0:
+                print(f"  {done} of them, {found} otherwise than live once", flush=True)
             if wrong:
                 found += 1
                 print(f"  operations {list(plan)} {next(iter(plan.values()))}: {'; '.join(wrong)}", flush=True)
