@@ -12,7 +12,7 @@ from typing import Any
 
 from shared.backends.azure import history
 from shared.backends.azure.workspace import Azure
-from shared.errors import StepFailed
+from shared.errors import NotFound, StepFailed
 from shared.ports import ModelVersion
 from shared.release.ids import release_in
 
