@@ -8,6 +8,7 @@ one. Then the default shows a smaller generation than the stream's head, and the
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from msgspec import Struct
@@ -87,8 +88,7 @@ class Endpoints:
         told = {"tags": dict(labels), "properties": dict(labels), "description": f"Signalbox: {project}"}
         room = {"cpu_cores": CORES, "memory_gb": GIGABYTES, "traffic_percentile": 0}
         if endpoint is not None:
-            # The SDK compares what a version asks for with this, which it never sets for an endpoint.
-            endpoint.container_resource_requirements = None
+            endpoint.__class__ = _with_limits()
             endpoint.create_version(name, models=[its.model], inference_config=its.inference, **room, **told)
             return
         if not self._azure.scope.aks:
@@ -149,6 +149,23 @@ class Endpoints:
             return False
         endpoint.delete_version(name)
         return True
+
+
+@cache
+def _with_limits() -> type:
+    from azureml.core.webservice import AksEndpoint
+
+    class Limited(AksEndpoint):  # type: ignore[misc]
+        """An endpoint with the limits that the SDK compares a version's needs with, and forgets to give an endpoint.
+
+        Not set on the object: the SDK reads every attribute of it anew from one without.
+        """
+
+        # By this the SDK chooses the class of what it reads: it never chooses this one.
+        _webservice_type = "of-no-service"
+        container_resource_requirements = None
+
+    return Limited
 
 
 def _defaults(endpoint: Any) -> dict[str, Any]:
