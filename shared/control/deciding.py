@@ -208,5 +208,6 @@ def _governed(now: environment.EnvironmentState, asked: EnvironmentAsked) -> lis
         why="rolled back",
         evidence=old.evidence,
         deploys=old.deploys,
+        adopted=old.adopted,
     )
     return [back, facts.Held(asked.by, asked.reason)]

@@ -91,7 +91,7 @@ def _deployed(what: facts.Packaged | facts.LiveDecided) -> dict[str, Any]:
 def _replaced(live: facts.LiveDecided) -> dict[str, Any]:
     # Where an image is deployed this is as it always was: what was sealed before is sealed to the same bytes.
     plain = _plain(live)
-    del plain["deploys"]
+    del plain["deploys"], plain["adopted"]
     return plain | _deployed(live)
 
 

@@ -61,6 +61,4 @@ def _choose(turn: Turn) -> ChampionChosen:
     live = turn.production.live
     if live is None:
         return ChampionChosen(turn.round, "", 0, "")
-    numbered = turn.known.numbered.get(live.release)
-    adopted = numbered is not None and numbered.version is not None
-    return ChampionChosen(turn.round, live.release, live.generation, live.image, adopted)
+    return ChampionChosen(turn.round, live.release, live.generation, live.image, live.adopted)

@@ -120,5 +120,6 @@ async def _decide(turn: Turn, slot: str) -> None:
         why="promoted",
         evidence=approved.evidence,
         deploys=packaged.deploys,
+        adopted=turn.state.carried is not None,
     )
     await turn.streams.append(stream, [decided])

@@ -299,6 +299,9 @@ def test_production_is_rolled_back_from_an_adopted_version_and_to_it() -> None:
         world.take_in(back)
         world.run()
         assert world.live() == live
+    again = world.push("b")
+    world.run()
+    assert asked(world, again)["replaces_note"] == adopted.CHAMPION_MAY_HAVE_SEEN
 
 
 def test_people_who_are_asked_about_a_newer_release_are_asked_no_more_about_an_adopted_one() -> None:

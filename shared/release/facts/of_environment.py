@@ -19,7 +19,7 @@ class SlotVacated(Fact, frozen=True):
 class LiveDecided(Fact, frozen=True):
     """Which slot the stable address is to answer from; `generation` is its place in the order.
 
-    `image` and `deploys` are as in `Packaged`.
+    `image` and `deploys` are as in `Packaged`; `adopted` says that others registered the model.
     """
 
     generation: int
@@ -32,6 +32,7 @@ class LiveDecided(Fact, frozen=True):
     why: Literal["promoted", "rolled back"]
     evidence: str = ""
     deploys: Mapping[str, str] = {}
+    adopted: bool = False
 
 
 class SwitchGivenUp(Fact, frozen=True):
