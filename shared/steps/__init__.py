@@ -16,8 +16,8 @@ LOOKS: dict[str, Look] = {
     "promote": promote.look,
 }
 
-ASKS_PROJECT = frozenset(("check", "evaluate", "ask"))
-"""The steps that go by what came in for the project until now: by newer and older releases, and by whose what is live is."""
+ASKS_PROJECT = frozenset(("check", "ask"))
+"""The steps that go by what came in for the project until now: by newer and older releases."""
 
 ASKS_PRODUCTION = frozenset(("evaluate", "ask", "promote"))
 """The steps that go by what is live now."""
