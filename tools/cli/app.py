@@ -251,6 +251,7 @@ def main() -> None:
     # The commands by which people change something stand beside this file and need what is above.
     importlib.import_module("tools.cli.people")
     importlib.import_module("tools.cli.provision")
+    importlib.import_module("tools.cli.orphans")
     try:
         app(prog_name="signalbox")
     except (Refused, Unreachable) as error:

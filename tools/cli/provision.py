@@ -49,7 +49,7 @@ def provision(
     """Show what is set up in Azure and what would be made; with --yes, make it, then show how far it is."""
     if dry_run and yes:
         raise typer.BadParameter("--dry-run only looks and --yes makes: choose one.")
-    values, app_name, group = _given(settings)
+    values, app_name, group = given_settings(settings)
     try:
         place = read_azure(values)
         parts, hands = set_up(place, values, project or [], yes, app_name, group)
@@ -67,7 +67,7 @@ def provision(
         raise typer.Exit(1)
 
 
-def _given(settings: Path | None) -> tuple[dict[str, str], str, str]:
+def given_settings(settings: Path | None) -> tuple[dict[str, str], str, str]:
     from tools.doctor import given
 
     try:
@@ -80,7 +80,7 @@ def _given(settings: Path | None) -> tuple[dict[str, str], str, str]:
     return dict(told.values), told.app, told.group
 
 
-def _who(place: AzureSettings) -> Any:
+def asked_as(place: AzureSettings) -> Any:
     """Return whoever is logged in with the Azure CLI, where there is neither a secret nor a managed identity."""
     if place.secret or any(os.environ.get(name) for name in ("IDENTITY_ENDPOINT", "MSI_ENDPOINT")):
         return None
@@ -102,7 +102,7 @@ def set_up(
     from shared.backends.azure.workspace import Azure
     from shared.backends.blobs import Account
 
-    azure = Azure(Scope(**msgspec.structs.asdict(place)), _who(place))
+    azure = Azure(Scope(**msgspec.structs.asdict(place)), asked_as(place))
     recipes = [_recipe(each, place) for each in projects]
     # A storage account named by its URL is asked as whoever the settings say.
     os.environ.update({name: values[name] for name in values if name.startswith("AZURE_") and values[name]})
