@@ -115,4 +115,4 @@ class Tiny:
         return service
 
 
-__all__ = ["COLUMNS", "LISTED", "OTHER", "PROJECT", "RELEASE", "SCHEMA", "SCORE", "Tiny", "digest"]
+__all__ = ["COLUMNS", "LISTED", "OTHER", "PROJECT", "RELEASE", "SCHEMA", "SCORE", "Tiny", "digest", "tar"]

@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from shared.errors import StepFailed, Unavailable
-from shared.ports import ImageReport
+from shared.ports import ImageReport, ImageSpec, Service
 from shared.release.ids import sha256
-from tests.azure.releases import LISTED, OTHER, PROJECT, RELEASE, SCHEMA, Tiny
+from tests.azure.releases import LISTED, OTHER, PROJECT, RELEASE, SCHEMA, Tiny, tar
 
 PACKAGE = "POST /modelmanagement/v1.0{ws}/packages"
 
@@ -162,3 +162,30 @@ def test_what_a_published_pipeline_trained_serves_in_the_environment_of_the_chec
     (version,) = asyncio.run(tiny.registry.find(PROJECT, OTHER))
     assert version.digest == properties["model"]
     assert package.manifest.environment == f"signalbox-{PROJECT}-0123456789ab"
+
+
+def test_a_version_that_others_registered_serves_in_the_environment_of_the_check_that_was_carried_over(
+    tiny: Tiny,
+) -> None:
+    properties = tiny.train(step="check")
+    tiny.double.ask("POST", "/plant", {"models": [{"name": PROJECT, "properties": {"model": "no digest"}}]})
+    spec = ImageSpec(
+        project=PROJECT,
+        release=OTHER,
+        version=1,
+        code=asyncio.run(tiny.artifacts.put(tar({"score.py": b"def init(): ...\ndef run(data): ...\n"}))),
+        model=f"version:{PROJECT}:1",
+        requirements="requirements.txt",
+        entry="score.py",
+        schema=SCHEMA,
+        provenance={"model": "", "lock": properties["lock"], "checked_by": RELEASE},
+    )
+    tiny.double.plan("service", kind="late")
+
+    package = asyncio.run(tiny.images._package(spec))
+    slot = tiny.deploy("production", OTHER, package.digest)
+
+    assert (package.manifest.model, package.manifest.digest) == (PROJECT, "")
+    another = Tiny(tiny.double, tiny.azure, tiny.ledger, tiny.artifacts)
+    assert asyncio.run(another.hosting.find(slot)) == Service(slot, "starting", package.digest)
+    assert asyncio.run(another.hosting.find(f"{RELEASE}-production")) is None

@@ -71,6 +71,16 @@ class Endpoints:
             self.addresses[project] = endpoint.scoring_uri
         return endpoint
 
+    def project_of(self, workspace: Any, release: str) -> str:
+        """Return the project whose endpoint has a version of a release, empty when none has: every one is read."""
+        from azureml._model_management._constants import AKS_ENDPOINT_TYPE
+        from azureml.core import Webservice
+
+        for endpoint in Webservice.list(workspace, compute_type=AKS_ENDPOINT_TYPE):
+            if version := endpoint.versions.get(names.version(release)):
+                return str((version.properties or {}).get("project", ""))
+        return ""
+
     def version(self, project: str, release: str) -> Any | None:
         """Return the SDK's version of a release, None when there is none."""
         endpoint = self.look(project)

@@ -96,9 +96,11 @@ class AzureHosting:
         release = names.released(slot)
         if release not in self._projects:
             found = listed(workspace, properties=[[RELEASE, release]])
-            if not found:
+            # A version that others registered carries no release; the version of the endpoint made of it does.
+            project = found[0].name if found else self._endpoints.project_of(workspace, release)
+            if not project:
                 return ""
-            self._projects[release] = found[0].name
+            self._projects[release] = project
         return self._projects[release]
 
     def _staged(self, slot: str) -> Any | None:

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from shared.backends.azure.manifest import ENTRY, FOLDER, Package
-from shared.backends.azure.registry import DIGEST
+from shared.backends.azure.registry import told_digest
 from shared.backends.local.snapshots import unpack
 from shared.errors import StepFailed
 
@@ -33,8 +33,9 @@ def material(workspace: Any, package: Package, state: Path) -> Iterator[Material
 
     its = package.manifest
     model = Model(workspace, id=f"{its.model}:{its.version}", expand=False)
-    if model.properties.get(DIGEST) != its.digest:
-        reason = f"version {its.version} of {its.model} holds {model.properties.get(DIGEST)}, approved was {its.digest}"
+    if (told := told_digest(model)) != its.digest:
+        approved = its.digest or "one without a digest"
+        reason = f"version {its.version} of {its.model} holds {told or 'unknown files'}, approved was {approved}"
         raise StepFailed(reason, "Somebody replaced the version: look into the registry, then push again")
     environment = Environment.get(workspace, its.environment, its.environment_version)
     state.mkdir(parents=True, exist_ok=True, mode=0o700)

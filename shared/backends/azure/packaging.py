@@ -85,8 +85,8 @@ class AzureImages:
         return msgspec.json.decode(found[0], type=Begun) if found else None
 
     async def _package(self, spec: ImageSpec) -> Package:
-        job = spec.model.removeprefix("job:").partition("/")[0]
-        trained = await self._azure.do(f"the run {job}", self._trained, job, spec.release)
+        ran = _runs(spec)
+        trained = await self._azure.do(f"the run {ran[0]}", self._trained, ran)
         lock = spec.provenance.get("lock", "")
         if lock and sha256(trained.packages) != lock:
             reason = f"the model was trained with the packages {sha256(trained.packages)}, checked was {lock}"
@@ -95,7 +95,7 @@ class AzureImages:
         manifest = Manifest(
             project=spec.project,
             release=spec.release,
-            model=spec.project,
+            model=spec.model.split(":")[1] if spec.model.startswith("version:") else spec.project,
             version=spec.version,
             digest=spec.provenance["model"],
             environment=trained.environment,
@@ -108,11 +108,10 @@ class AzureImages:
         )
         return await fetch(self._artifacts, await self._artifacts.put(manifest.encoded()))
 
-    def _trained(self, workspace: Any, job: str, release: str) -> Trained:
-        # A published pipeline trains in what we do not know; the check ran in the environment that serves.
-        run = history.run(self._azure, job) or history.run(self._azure, run_name(release, "check", 1))
+    def _trained(self, workspace: Any, ran: tuple[str, ...]) -> Trained:
+        run = next((run for name in ran if (run := history.run(self._azure, name))), None)
         if run is None:
-            raise StepFailed(f"there is no run {job} whose environment could serve", "Open the release again")
+            raise StepFailed(f"there is no run {ran[0]} whose environment could serve", "Open the release again")
         environment = run.get_environment()
         self._state.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryDirectory(dir=self._state) as place:
@@ -157,6 +156,17 @@ class AzureImages:
             # The failure is told in any case; its log is a help.
             return f"(it could not be read: {type(error).__name__})"
         return " | ".join(text.split("\n")[-TAIL_LINES:])[-TAIL:].strip(" |")
+
+
+def _runs(spec: ImageSpec) -> tuple[str, ...]:
+    """Return the runs in whose environment a model may serve, the best first.
+
+    A published pipeline trains in what we do not know, and so does whoever else registers: then it is the check's.
+    """
+    checked = run_name(spec.provenance.get("checked_by", spec.release), "check", 1)
+    if spec.model.startswith("version:"):
+        return (checked,)
+    return spec.model.removeprefix("job:").partition("/")[0], checked
 
 
 def _mark(project: str, release: str) -> str:

@@ -78,9 +78,13 @@ def _version(workspace: Any, name: str, number: int) -> ModelVersion:
     from azureml.core import Model
 
     model = Model(workspace, id=f"{name}:{number}", expand=False)
+    return ModelVersion(model.name, int(model.version), told_digest(model), str(model.properties.get(RELEASE, "")))
+
+
+def told_digest(model: Any) -> str:
+    """Return the digest of its files that a version was registered with, empty when there is none."""
     given = str(model.properties.get(DIGEST, ""))
-    digest = given if _SHA256.fullmatch(given) else ""
-    return ModelVersion(model.name, int(model.version), digest, str(model.properties.get(RELEASE, "")))
+    return given if _SHA256.fullmatch(given) else ""
 
 
 def _digest(model: Any, release: str) -> str:

@@ -3,7 +3,8 @@
 `azureml_inference_server_http` loads this file (AML_APP_ROOT, AZUREML_ENTRY_SCRIPT) and calls init() and run().
 In an image SIGNALBOX_SCORE is the project's scoring file and SIGNALBOX_SCHEMA the JSON file of its input schema.
 Where a platform puts image and source together, serving.json beside this file says both, as paths from here, and
-"model", the digest that the model's files must have, and "release", which every refusal names in a header.
+"model", the digest that the model's files must have, empty when others registered it without one, and "release",
+which every refusal names in a header.
 Input that breaks the schema is answered 400 here; what the project's own run() raises is a 500 of the server.
 """
 
@@ -48,7 +49,8 @@ def _places() -> tuple[str, str]:
         return os.environ["SIGNALBOX_SCHEMA"], os.environ["SIGNALBOX_SCORE"]
     with open(beside, encoding="utf-8") as file:
         told = json.load(file)
-    os.environ["AZUREML_MODEL_DIR"] = signalbox_model.verified(os.environ["AZUREML_MODEL_DIR"], told["model"])
+    if told["model"]:
+        os.environ["AZUREML_MODEL_DIR"] = signalbox_model.verified(os.environ["AZUREML_MODEL_DIR"], told["model"])
     _headers[RELEASE] = told["release"]
     return os.path.join(FOLDER, told["schema"]), os.path.join(FOLDER, told["score"])
 
