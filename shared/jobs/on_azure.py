@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from azure_run import blobs, child, earlier, frozen, live_model, service_key
+from azure_run import blobs, child, earlier, frozen, live_model, registered, service_key
 from signalbox_job.outcome import JobFailed, write_json
 
 SCRIPT = {"try": "try_service"}
@@ -61,8 +61,10 @@ def prepare(folder: Path, told: Told) -> Any:
             earlier.fetch(run, rest, target)
         elif kind == "image":
             live_model.describe(run, folder / "champion" / name, folder / "work" / name, target)
+        elif kind == "version":
+            registered.fetch(run, rest, folder / "work" / name, target)
         else:
-            raise JobFailed(f"input {name} is {reference!r}", "Inputs are job:<name>/<path> or image:<digest>")
+            raise JobFailed(f"input {name} is {reference!r}", "Inputs are job:<name>/<path>, image:<digest> or version:<name>:<number>")
     return run
 
 

@@ -10,7 +10,7 @@ import pytest
 from shared.backends.azure.runs import SCRIPTS
 from shared.ports import JobReport
 from tests.azure.jobs import Ground
-from tests.azure.releases import OTHER, RELEASE, SCORE, Tiny
+from tests.azure.releases import OTHER, PROJECT, RELEASE, SCORE, Tiny
 from tests.azure.stand_in import StandIn
 
 NAME = f"{OTHER}-evaluate-1"
@@ -52,6 +52,28 @@ def test_the_live_model_is_what_its_manifest_names(tiny: Tiny, ground: Ground) -
     # It was trained with other packages than the run that compares has.
     assert told["python"] != sys.executable
     assert "making it" in ground.log(NAME)
+
+
+def test_a_version_that_others_registered_is_judged_by_its_own_files(
+    tiny: Tiny, double: StandIn, tmp_path: Path
+) -> None:
+    tiny.register()
+    lists = """
+import json, pathlib
+found = pathlib.Path("inputs/model")
+files = sorted(path.relative_to(found).as_posix() for path in found.rglob("*.*"))
+json.dump({"files": files}, open("outputs/result.json", "w"))
+"""
+    ground = Ground(double, tiny.azure, tmp_path / "ground", tiny.artifacts, evaluate=lists)
+
+    for number, told in ((1, ("completed", "")), (7, ("failed", "version 7 of tiny could not be had"))):
+        name = f"{OTHER}-evaluate-{number}"
+        inputs = {"model": f"version:{PROJECT}:{number}"}
+        ground.submit(ground.spec(step="evaluate", kind="evaluate", name=name, release=OTHER, inputs=inputs))
+        report = ground.ended(name)
+        assert (report.status, report.reason[: len(told[1])]) == told
+        if number == 1:
+            assert json.loads(report.result)["files"] == ["notes/readme.txt", "weights.json"]
 
 
 def test_a_live_model_with_other_files_than_approved_is_not_compared_with(
