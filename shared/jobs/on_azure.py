@@ -64,7 +64,8 @@ def prepare(folder: Path, told: Told) -> Any:
         elif kind == "version":
             registered.fetch(run, rest, folder / "work" / name, target)
         else:
-            raise JobFailed(f"input {name} is {reference!r}", "Inputs are job:<name>/<path>, image:<digest> or version:<name>:<number>")
+            allowed = "job:<name>/<path>, image:<digest> or version:<name>:<number>"
+            raise JobFailed(f"input {name} is {reference!r}", f"Inputs are {allowed}")
     return run
 
 
