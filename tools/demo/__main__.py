@@ -113,6 +113,10 @@ def following(stories: Sequence[Story], live: View, kept: View) -> None:
     """Print the commands to try next; without a person the stack ends first, so they begin with starting it."""
     first, last = stories[0], stories[-1]
     first.say("\nNext:")
+    if first.azure is not None:
+        # The double ended with the demo, and what was deployed to it with the double.
+        first.say("  how Azure itself is set up: docs/azure.md")
+        return
     if first.alone:
         first.say(f"  {first.command('up')}    (in another terminal)")
     for line in ("status", f"show {live['alias']} --evidence", f"show {kept['alias']}"):

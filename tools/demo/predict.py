@@ -42,12 +42,11 @@ def prediction(place: Place, address: str, key: str = "") -> str:
         answer = client.post(address, json=body, headers={"Authorization": f"Bearer {key}"} if key else {})
     if answer.is_error:
         raise Trouble(f"{address} answered {answer.status_code}: {answer.text[:500]}")
+    # Only the router of one machine says with every answer who gives it.
     release = answer.headers.get("X-Signalbox-Release", "")[:7]
+    by = f"; answered by release {release}" if release else ""
     shown = json.dumps(body, ensure_ascii=False)
-    return (
-        f"  POST {address}\n  {shown}\n"
-        f"  -> {answer.text.strip()}    ({target} in the data: {truth}; answered by release {release})"
-    )
+    return f"  POST {address}\n  {shown}\n  -> {answer.text.strip()}    ({target} in the data: {truth}{by})"
 
 
 def read(place: Place) -> list[Row]:
