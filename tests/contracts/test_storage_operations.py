@@ -32,7 +32,7 @@ def test_a_release_asks_the_storage_as_often_after_many_others_as_on_a_new_proje
 def test_a_release_goes_live_once_whichever_storage_operation_fails(wire: Wire, tmp_path: Path, beginning: int) -> None:
     # Every fifth, each in another way: in five runs each of them failed.
     faults = {at: KINDS[(at // 5 + beginning) % 5] for at in range(beginning, 200, 5)}
-    account = Account(wire.connection(storage.connection()), storage.prefix(tmp_path), read_timeout=0.5)
+    account = Account(wire.connection(storage.connection()), storage.prefix(tmp_path), read_timeout=0.25)
     operations, wrong = release_under(wire, account, faults)
     assert operations > 80
     assert wrong == []
