@@ -16,7 +16,7 @@ from shared.settings import Settings, read
 from shared.streams import Streams, release_stream
 from tools.cli.app import Json, app, tell
 from tools.cli.provision import asked_as, given_settings
-from tools.cli.reach import Refused
+from tools.cli.reach import Refused, command
 
 if TYPE_CHECKING:
     from shared.backends.azure.orphans import Orphan, Used
@@ -40,7 +40,7 @@ def orphans(
         raise Refused(str(error)) from error
     answer = [asdict(each.made) | {"why": each.why} for each in found]
     shown = [f"{each.made.kind:<17}{each.made.name}: {each.why}" for each in found] or ["Nothing: all is used."]
-    following = "delete in Azure ML studio what you know to be of no use" if found else "signalbox releases"
+    following = "delete in Azure ML studio what you know to be of no use" if found else f"{command()} status"
     tell(answer, shown, json, following)
 
 
