@@ -13,7 +13,7 @@ from tests.simulation.sweep import Figures
 
 HOUSE = Path(__file__).resolve().parents[2]
 WORKERS = 2
-PAIRS, SEEDS = 3000, 32
+PAIRS, SEEDS = 5000, 32
 # Thousands of runs in one test: longer than the others on a machine that does something else, too.
 pytestmark = pytest.mark.timeout(600)
 PATROL = pytest.mark.parametrize("patrol", [False, True], ids=["without the patrol", "with the patrol"])

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from msgspec.structs import replace
 from shared import pages, reports, words
 from shared.errors import NotAllowed, Unavailable
 from shared.release import adopted, facts, line, notices
-from tests.stories.test_crashes import survive, until_rest
+from tests.stories.test_crashes import decide_and_rest, survive, until_rest
 from tests.world import FILES, RUNNER, Crash, World
 
 BETTER = {"verdict": "better", "champion": 4.0, "gain": 0.5, "low": 0.1, "high": 0.9}
@@ -382,19 +381,7 @@ def whole_adoption(dies_at: int, heals: str) -> World:
             world.take_in(event)
     until_rest(world, heals)
     release = newest(world)
-    try:
-        world.decide(release)
-    except Crash:
-        survive(world, "patrol")
-        until_rest(world, heals)
-        if not world.state(release).decided:
-            world.decide(release)
-    until_rest(world, heals)
-    # The last facts of a release may be those that the process died over.
-    for _ in range(2):
-        with suppress(Crash):
-            world.patrol()
-        until_rest(world, heals)
+    decide_and_rest(world, release, heals)
     return world
 
 

@@ -34,17 +34,8 @@ def until_rest(world: World, heals: str) -> None:
             survive(world, heals)
 
 
-def whole_line(dies_at: int, heals: str) -> World:
-    world = World()
-    world.data()
-    world.passed, world.dies_at = 0, dies_at
-    new = world.commit("a")
-    try:
-        world.tell_push(new)
-    except Crash:
-        survive(world, "patrol")
-    until_rest(world, heals)
-    (release,) = world.state_of_project().numbered
+def decide_and_rest(world: World, release: str, heals: str) -> None:
+    """Let people approve, whenever the process dies meanwhile, and heal what it left."""
     try:
         world.decide(release)
     except Crash:
@@ -58,6 +49,20 @@ def whole_line(dies_at: int, heals: str) -> World:
         with suppress(Crash):
             world.patrol()
         until_rest(world, heals)
+
+
+def whole_line(dies_at: int, heals: str) -> World:
+    world = World()
+    world.data()
+    world.passed, world.dies_at = 0, dies_at
+    new = world.commit("a")
+    try:
+        world.tell_push(new)
+    except Crash:
+        survive(world, "patrol")
+    until_rest(world, heals)
+    (release,) = world.state_of_project().numbered
+    decide_and_rest(world, release, heals)
     return world
 
 
