@@ -294,7 +294,7 @@ class Hosting(Protocol):
         ...
 
     async def stop(self, slot: str) -> None:
-        """Stop what runs in the slot; an absent one is no error."""
+        """Stop what runs in the slot, which is certain on return; an absent one is no error."""
         ...
 
     async def point(self, project: str, environment: str, slot: str, release: str, generation: int) -> None:

@@ -12,8 +12,10 @@ from msgspec import structs
 
 from shared.answers import Order
 from shared.backends.azure.endpoints import Default
+from shared.backends.azure.hosting import AzureHosting
+from shared.backends.azure.workspace import Azure
 from shared.control import Control
-from shared.errors import Conflict, NotFound, Unavailable
+from shared.errors import Blocked, Conflict, StepFailed, Unavailable
 from shared.ports import Seen, Service
 from shared.release.config import read_projects
 from shared.release.facts import LiveDecided, LiveSeen
@@ -21,7 +23,7 @@ from shared.sources import dead_letters
 from shared.streams import environment_stream
 from tests.azure.releases import OTHER, PROJECT, RELEASE, Tiny
 from tests.azure.stand_in import HOUSE
-from tests.azure.test_hosting import CRASHES, everything_kept, failed, keys_of, scored
+from tests.azure.test_hosting import CRASHES, CREATE, everything_kept, failed, keys_of, scored
 from tests.world import PROJECTS, World
 
 FIRST, SECOND = f"{RELEASE}-production", f"{OTHER}-production"
@@ -71,7 +73,8 @@ def test_the_address_follows_the_newest_generation_and_back(tiny: Tiny) -> None:
     point(tiny, RELEASE, 3)
     assert (seen(tiny), answer(tiny)) == (Seen(RELEASE, 3), [5, 6])
 
-    asyncio.run(tiny.hosting.stop(FIRST))
+    with pytest.raises(Unavailable, match=f"answers from {FIRST}; it is stopped once that moved on"):
+        asyncio.run(tiny.hosting.stop(FIRST))
     assert asyncio.run(tiny.hosting.find(FIRST)) is not None, "the default of several stays"
     asyncio.run(tiny.hosting.stop(SECOND))
     assert asyncio.run(tiny.hosting.find(SECOND)) is None
@@ -123,7 +126,7 @@ def test_the_address_is_really_asked_who_answers_and_no_key_is_kept_of_that(
 
 
 def test_a_slot_that_does_not_answer_is_not_led_to(tiny: Tiny) -> None:
-    with pytest.raises(NotFound, match=f"there is no slot {FIRST}"):
+    with pytest.raises(Unavailable, match=f"there is no slot {FIRST}"):
         point(tiny, RELEASE, 1)
     tiny.double.plan("service", kind="late")
     tiny.deploy("production", RELEASE, tiny.manifest())
@@ -132,6 +135,60 @@ def test_a_slot_that_does_not_answer_is_not_led_to(tiny: Tiny) -> None:
         point(tiny, RELEASE, 1)
 
     assert tiny.double.requests(PATCH) == []
+
+
+@pytest.mark.parametrize("told", ["400", "404", "409"])
+def test_an_address_that_refuses_to_move_is_asked_again_later_and_fails_nothing(tiny: Tiny, told: str) -> None:
+    up(tiny)
+    tiny.double.fault(f"PATCH /modelmanagement/*/services/{PROJECT}", told, times=1, words="Service is transitioning.")
+
+    with pytest.raises(Unavailable, match=r"cannot be led to .* yet: .*Service is transitioning"):
+        point(tiny, RELEASE, 1)
+
+    point(tiny, RELEASE, 1)
+    assert seen(tiny) == Seen(RELEASE, 1)
+
+
+def test_a_version_that_is_refused_while_its_endpoint_changes_is_deployed_later(tiny: Tiny) -> None:
+    up(tiny)
+    image = tiny.manifest(OTHER, weights={"a": 1, "b": 1})
+    tiny.double.fault(f"PATCH /modelmanagement/*/services/{PROJECT}", "409", times=1, words="Service is transitioning.")
+
+    with pytest.raises(Unavailable, match=r"Service is transitioning.*; it is deployed once that is over"):
+        tiny.deploy("production", OTHER, image)
+
+    assert tiny.stands(tiny.deploy("production", OTHER, image)).status == "answering"
+
+
+def test_a_live_version_that_broke_beside_another_is_told_with_what_to_do(tiny: Tiny) -> None:
+    image = tiny.manifest(score=CRASHES)
+    failed(tiny.stands(tiny.deploy("production", RELEASE, image)))
+    up(tiny, OTHER, {"a": 1, "b": 1})
+
+    with pytest.raises(Blocked, match=f"slot {FIRST} is live and .*: roll back to another release, or mend it"):
+        tiny.deploy("production", RELEASE, image)
+
+
+def test_without_a_cluster_for_production_nothing_is_staged_for_people_to_approve(tiny: Tiny) -> None:
+    image = tiny.manifest()
+    bare = Azure(structs.replace(tiny.azure.scope, aks=""))
+    hosting = AzureHosting(bare, tiny.artifacts)
+
+    with pytest.raises(Blocked, match="name it in AZUREML_AKS"):
+        asyncio.run(hosting.deploy(f"{RELEASE}-staging", PROJECT, "staging", RELEASE, image))
+
+    assert tiny.double.requests(CREATE) == []
+
+
+@pytest.mark.parametrize("gone", ["models", "environments"])
+def test_what_the_manifest_names_and_was_deleted_ends_in_the_words_of_azure(tiny: Tiny, gone: str) -> None:
+    image = tiny.manifest()
+    tiny.double.fault(f"GET */{gone}/*", "404", words="It was deleted.")
+
+    with pytest.raises(StepFailed, match="It was deleted") as failure:
+        tiny.deploy("staging", RELEASE, image)
+
+    assert failure.value.advice == "It was deleted from the workspace: open the release again"
 
 
 def test_a_version_that_crashes_is_told_with_its_log_and_can_be_taken_away(tiny: Tiny) -> None:
@@ -223,6 +280,8 @@ def test_the_name_of_an_endpoint_is_the_project_or_as_much_of_it_as_azure_takes(
     assert all(3 <= len(name) <= 32 for name in _names(*odd))
     assert len({*_names(*odd)}) == len(odd)
     assert _names(*odd) == _names(*odd)
+    # Its parts import each other in a circle that begins here.
+    import azureml.core  # noqa: F401
     from azureml._model_management._util import webservice_name_validation
 
     for name in _names(*odd):

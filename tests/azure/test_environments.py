@@ -132,6 +132,13 @@ def test_the_cluster_of_the_operator_is_made_when_there_is_none(double: StandIn,
     }
 
 
+def test_a_cluster_that_another_first_release_asked_for_meanwhile_is_waited_for(double: StandIn, azure: Azure) -> None:
+    double.fault("PUT */computes/signalbox-cpu", "409", times=1, words="The cluster is in use by another operation.")
+
+    with pytest.raises(Unavailable, match="the cluster signalbox-cpu is being made"):
+        azure.now("a cluster", lambda _: compute.ensure(azure))
+
+
 def test_a_cluster_in_the_making_is_looked_at_again_and_never_waited_for(double: StandIn, azure: Azure) -> None:
     double.plan("compute", looks=3)
 

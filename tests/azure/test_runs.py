@@ -132,6 +132,25 @@ def test_an_answer_that_is_lost_makes_no_second_run(double: StandIn, ground: Gro
     assert len(double.requests(SUBMIT)) == 1
 
 
+def test_a_refusal_that_follows_a_run_which_began_is_none(double: StandIn, ground: Ground) -> None:
+    words = "Run already exists."
+    double.fault("PATCH */runs/*", "400", times=9, words=words)
+
+    ground.submit(ground.spec())
+
+    assert len(double.requests(SUBMIT)) == 1
+
+
+def test_an_experiment_that_two_first_jobs_make_at_once_is_asked_for_again(double: StandIn, ground: Ground) -> None:
+    double.fault("POST */experiments/*", "409", times=1, words="Experiment already exists.")
+
+    with pytest.raises(Unavailable, match=r"Experiment already exists.*; it is tried again"):
+        ground.submit(ground.spec())
+
+    ground.submit(ground.spec())
+    assert len(double.requests(SUBMIT)) == 1
+
+
 def test_a_run_that_exists_already_is_adopted(double: StandIn, ground: Ground, late: None) -> None:
     spec = ground.spec()
     ground.submit(spec)

@@ -1,5 +1,6 @@
 """Compute: the cluster that the operator set is made when it is not there; one that a project names must be there."""
 
+from contextlib import suppress
 from typing import Any
 
 from msgspec import Struct
@@ -7,7 +8,7 @@ from msgspec import Struct
 from shared.backends.azure.refusals import QUOTA, quota_advice
 from shared.backends.azure.scope import Scope
 from shared.backends.azure.workspace import Azure
-from shared.errors import NotFound, StepFailed, Unavailable
+from shared.errors import Conflict, NotFound, StepFailed, Unavailable
 
 MOST_NODES = 4
 IDLE_SECONDS = 900
@@ -83,7 +84,9 @@ def ensure(azure: Azure, name: str = "") -> str:
         do = f"make it in workspace {scope.workspace}, or take [train] compute out of signalbox.toml"
         raise StepFailed(f"there is no compute target {wanted} in workspace {scope.workspace}", do)
     if found is None:
-        make(azure, wanted, scope.vm_size)
+        # Another first release asks for it at the same time; the look after it decides.
+        with suppress(Conflict):
+            make(azure, wanted, scope.vm_size)
         found = find(azure, wanted)
     if found is None or not (found.is_ready or found.state in BROKEN):
         raise Unavailable(f"the cluster {wanted} is being made ({found.state if found else 'just asked for'})")

@@ -17,7 +17,7 @@ from shared.backends.azure import names, services
 from shared.backends.azure.material import Material
 from shared.backends.azure.standing import PACKAGE, RELEASE, SLOT, standing
 from shared.backends.azure.workspace import Azure
-from shared.errors import Blocked, NotFound, Unavailable
+from shared.errors import Blocked, Conflict, NotFound, StepFailed, Unavailable
 from shared.ports import Service
 
 GENERATION = "generation"
@@ -81,6 +81,12 @@ class Endpoints:
                 return str((version.properties or {}).get("project", ""))
         return ""
 
+    def demand(self, project: str) -> None:
+        """Raise `Blocked` when production of a project has no cluster: known before people are asked to approve."""
+        if not self._azure.scope.aks and self.look(project) is None:
+            advice = "attach an AKS cluster to the workspace and name it in AZUREML_AKS"
+            raise Blocked(f"there is no cluster on which production of {project} is served: {advice}")
+
     def version(self, project: str, release: str) -> Any | None:
         """Return the SDK's version of a release, None when there is none."""
         endpoint = self.look(project)
@@ -101,9 +107,6 @@ class Endpoints:
             endpoint.__class__ = _with_limits()
             endpoint.create_version(name, models=[its.model], inference_config=its.inference, **room, **told)
             return
-        if not self._azure.scope.aks:
-            advice = "attach an AKS cluster to the workspace and name it in AZUREML_AKS"
-            raise Blocked(f"there is no cluster on which production of {project} is served: {advice}")
         from azureml.core import Model
         from azureml.core.webservice import AksEndpoint
 
@@ -117,10 +120,13 @@ class Endpoints:
         Model.deploy(workspace, names.endpoint(project), [its.model], its.inference, config)
 
     def point(self, workspace: Any, project: str, slot: str, release: str, generation: int) -> None:
-        """Make a version the default; an older generation than the present one changes nothing."""
+        """Make a version the default; an older generation than the present one changes nothing.
+
+        What is to be live is decided already, so whatever is in the way is `Unavailable`: it is pointed to again.
+        """
         endpoint, name = self.look(project), names.version(release)
         if endpoint is None or name not in endpoint.versions:
-            raise NotFound(f"there is no slot {slot}")
+            raise Unavailable(f"there is no slot {slot} to which {project} production could be led")
         version = endpoint.versions[name]
         if version.state != "Healthy":
             raise Unavailable(f"slot {slot} is {version.state}: {project} production cannot be led to it yet")
@@ -130,7 +136,12 @@ class Endpoints:
             return
         kept = {name: (version.properties or {}).get(name, "") for name in (PACKAGE, SLOT)}
         tags = {**kept, RELEASE: release, SLOT: slot, GENERATION: str(generation)}
-        endpoint.update_version(name, is_default=True, tags=tags)
+        try:
+            self._azure.ask(
+                f"the address of {project}", lambda: endpoint.update_version(name, is_default=True, tags=tags)
+            )
+        except (Conflict, NotFound, StepFailed) as error:
+            raise Unavailable(f"{project} production cannot be led to {slot} yet: {error}") from error
 
     def default(self, workspace: Any, project: str) -> Default | None:
         """Return the default and how to ask it; None while no version was made the default by us, or two are."""

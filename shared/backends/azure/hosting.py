@@ -17,7 +17,7 @@ from shared.backends.azure.material import material
 from shared.backends.azure.registry import listed
 from shared.backends.azure.standing import PACKAGE, RELEASE, SLOT, STATES, standing
 from shared.backends.azure.workspace import Azure
-from shared.errors import Conflict, StepFailed, Unavailable
+from shared.errors import Blocked, Conflict, StepFailed, Unavailable
 from shared.ports import Artifacts, Seen, Service
 
 CORES, GIGABYTES = 1.0, 2.0
@@ -107,14 +107,19 @@ class AzureHosting:
         return services.found(self._azure, names.staging_service(slot))
 
     def _deploy(self, workspace: Any, order: "Order") -> None:
+        self._endpoints.demand(order.project)
         if self._adopted(workspace, order):
             return
         try:
             self._azure.now(f"the slot {order.slot}", self._make, order)
-        except (Conflict, StepFailed):
+        except (Conflict, StepFailed) as error:
             # A taken name is told in more ways than one; whoever took it is looked at before anybody is blamed.
-            if not self._adopted(workspace, order):
-                raise
+            if self._adopted(workspace, order):
+                return
+            if isinstance(error, Conflict):
+                # All releases of a project share its endpoint: another change of it is under way.
+                raise Unavailable(f"{error}; it is deployed once that is over") from error
+            raise
 
     def _adopted(self, workspace: Any, order: "Order") -> bool:
         there = self._there(order)
@@ -124,9 +129,12 @@ class AzureHosting:
         if package != order.package.digest:
             what = f"the package {package}" if package else "something that is not ours"
             raise Conflict(f"slot {order.slot} is there with {what}, not {order.package.digest}")
-        if STATES.get(there.state) in ("failed", "stopped") and self._removed(order):
+        if STATES.get(there.state) not in ("failed", "stopped"):
+            return True
+        if self._removed(order):
             raise Unavailable(f"what failed in slot {order.slot} is being taken away; it is deployed again after that")
-        return True
+        advice = "roll back to another release, or mend it in the workspace"
+        raise Blocked(f"slot {order.slot} is live and {there.state}, and Azure deletes no default of several: {advice}")
 
     def _there(self, order: "Order") -> Any | None:
         if names.is_production(order.slot):
@@ -139,7 +147,7 @@ class AzureHosting:
         return services.removed(self._azure, names.staging_service(order.slot))
 
     def _make(self, workspace: Any, order: "Order") -> None:
-        with material(workspace, order.package, self._azure.scope.state / "deployed") as its:
+        with material(self._azure, order.package, self._azure.scope.state / "deployed") as its:
             if names.is_production(order.slot):
                 self._endpoints.make(workspace, order.project, order.labels, its)
             else:
@@ -148,8 +156,10 @@ class AzureHosting:
     def _stop(self, workspace: Any, slot: str) -> None:
         if not names.is_production(slot):
             services.removed(self._azure, names.staging_service(slot))
-        elif project := self._project(workspace, slot):
-            self._endpoints.remove(project, names.released(slot))
+            return
+        project = self._project(workspace, slot)
+        if project and not self._endpoints.remove(project, names.released(slot)):
+            raise Unavailable(f"the address of {project} answers from {slot}; it is stopped once that moved on")
 
 
 class Order(Struct, frozen=True):

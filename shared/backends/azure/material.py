@@ -3,7 +3,7 @@
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ from msgspec import Struct
 
 from shared.backends.azure.manifest import ENTRY, FOLDER, Package
 from shared.backends.azure.registry import told_digest
+from shared.backends.azure.workspace import Azure
 from shared.backends.local.snapshots import unpack
-from shared.errors import StepFailed
+from shared.errors import NotFound, StepFailed
 
 
 class Material(Struct, frozen=True):
@@ -23,7 +24,7 @@ class Material(Struct, frozen=True):
 
 
 @contextlib.contextmanager
-def material(workspace: Any, package: Package, state: Path) -> Iterator[Material]:
+def material(azure: Azure, package: Package, state: Path) -> Iterator[Material]:
     """Yield what a package names; its source is a folder below `state` that is removed afterwards.
 
     `StepFailed` when the version in the registry says it holds other files than the manifest.
@@ -32,12 +33,14 @@ def material(workspace: Any, package: Package, state: Path) -> Iterator[Material
     from azureml.core.model import InferenceConfig
 
     its = package.manifest
-    model = Model(workspace, id=f"{its.model}:{its.version}", expand=False)
+    workspace, version = azure.workspace(), f"{its.model}:{its.version}"
+    model = _named(azure, f"the version {version}", lambda: Model(workspace, id=version, expand=False))
     if (told := told_digest(model)) != its.digest:
         approved = its.digest or "one without a digest"
         reason = f"version {its.version} of {its.model} holds {told or 'unknown files'}, approved was {approved}"
         raise StepFailed(reason, "Somebody replaced the version: look into the registry, then push again")
-    environment = Environment.get(workspace, its.environment, its.environment_version)
+    known = (its.environment, its.environment_version)
+    environment = _named(azure, f"the environment {':'.join(known)}", lambda: Environment.get(workspace, *known))
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     place = Path(tempfile.mkdtemp(prefix=f"{its.release}-", dir=state))
     try:
@@ -46,3 +49,11 @@ def material(workspace: Any, package: Package, state: Path) -> Iterator[Material
         yield Material(model, InferenceConfig(entry_script=ENTRY, source_directory=folder, environment=environment))
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def _named(azure: Azure, what: str, get: Callable[[], Any]) -> Any:
+    """Return what a manifest names; it was there when the manifest was written, so it is gone for good."""
+    try:
+        return azure.ask(what, get)
+    except NotFound as error:
+        raise StepFailed(str(error), "It was deleted from the workspace: open the release again") from error

@@ -123,7 +123,7 @@ class AzureImages:
         from azureml.core import Model
 
         its = package.manifest
-        with material(workspace, package, self._state) as its_material:
+        with material(self._azure, package, self._state) as its_material:
             begun = Model.package(
                 workspace,
                 [its_material.model],

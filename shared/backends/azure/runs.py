@@ -14,7 +14,7 @@ from shared.backends.azure.environments import Environments, recipe
 from shared.backends.azure.submitting import SCRIPT, Parts, parts, source_folder
 from shared.backends.azure.workspace import Azure
 from shared.backends.local.processes import ROOT
-from shared.errors import Conflict, NotFound, Unavailable
+from shared.errors import Conflict, NotFound, StepFailed, Unavailable
 from shared.ports import Artifacts, JobReport, JobSpec
 
 SCRIPTS = ROOT / "shared" / "jobs"
@@ -75,9 +75,14 @@ class AzureJobs:
     def _sent(self, workspace: Any, spec: JobSpec, config: Any) -> None:
         try:
             self._azure.ask(f"a run {spec.name}", _send, workspace, spec, config)
-        except Conflict:
-            if history.run(self._azure, spec.name) is None:
-                raise
+        except (Conflict, StepFailed) as error:
+            # How a name that is taken is told, Azure does not say; a refusal may also follow a run that has begun.
+            if history.run(self._azure, spec.name) is not None:
+                return
+            if isinstance(error, Conflict):
+                # All jobs of a project share its experiment, which two first ones make at once.
+                raise Unavailable(f"{error}; it is tried again") from error
+            raise
         except NotFound as error:
             # The compute target was there a moment ago; looked for again, it is made, or told to be missing.
             raise Unavailable(f"{error}; it is tried again") from error
