@@ -1,9 +1,11 @@
 """What runs on the compute: it gets exactly the data it was told, and leaves a word about how it ended."""
 
+import ctypes
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -148,13 +150,28 @@ except JobFailed as no:
 """
 
 
-def worked(folder: Path, script: str, environment: Mapping[str, str]) -> str:
-    """Let a script be the check job, and return the last line of what was said."""
+PR_SET_SECUREBITS, NO_ROOT = 28, 0b11
+
+
+def unprivileged() -> None:
+    """Execute as who has none of root's privileges, as most users; whoever is not root has none anyway."""
+    ctypes.CDLL(None).prctl(PR_SET_SECUREBITS, NO_ROOT)
+
+
+def worked(
+    folder: Path, script: str, environment: Mapping[str, str], *around: str, first: Callable[[], None] | None = None
+) -> str:
+    """Let a script be the check job, and return the last line of what was said.
+
+    `around` is what starts the run, `first` what its process does before that.
+    """
     made = scripts(folder / "scripts", check=script)
     (folder / "outputs").mkdir()
-    command = [sys.executable, "-c", WORK]
+    command = [*around, sys.executable, "-c", WORK]
     surroundings = {**environment, "PYTHONPATH": str(made)}
-    said = subprocess.run(command, cwd=folder, env=surroundings, capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        command, cwd=folder, env=surroundings, capture_output=True, text=True, check=True, preexec_fn=first
+    ).stdout
     return said.splitlines()[-1]
 
 
@@ -175,3 +192,39 @@ open("outputs/result.json", "w").write(json.dumps({"left": left.pid, "sees": sor
 
     assert told["sees"] == ["HOME", "LANG", "OMP_NUM_THREADS", "PATH", "TMPDIR"]
     assert not Path(f"/proc/{told['left']}").exists()
+
+
+LOOKS = """
+import json, os, pathlib
+def content(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read(1 << 20)
+    except OSError as error:
+        return type(error).__name__.encode()
+parent = pathlib.Path(f"/proc/{os.getppid()}")
+told = {name: content(parent / name).decode() for name in ("environ", "mem")}
+told["gains"] = "NoNewPrivs:\\t1" not in content("/proc/self/status").decode()
+told["sees"] = sum(b"of-this-run" in content(path) for path in pathlib.Path("/proc").glob("[0-9]*/environ"))
+open("outputs/result.json", "w").write(json.dumps(told))
+"""
+SECRET = {"AZUREML_RUN_TOKEN": "of-this-run"}
+
+
+REFUSED = {"environ": "PermissionError", "mem": "PermissionError", "gains": False, "sees": 0}
+
+
+def looked(folder: Path, *around: str, first: Callable[[], None] | None = None) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(worked(folder, LOOKS, SECRET, *around, first=first))
+    return {name: told[name] for name in REFUSED}
+
+
+def test_a_script_does_not_look_into_the_process_that_holds_the_token(tmp_path: Path) -> None:
+    assert looked(tmp_path, first=unprivileged) == REFUSED
+
+
+def test_of_root_a_script_looks_into_no_process_of_the_run(tmp_path: Path) -> None:
+    # A user like any other reads what started the run, and no run can help that: see docs/azure.md.
+    around = ["sh", "-c", '"$@"; exit $?', "sh"] if os.geteuid() == 0 else []
+
+    assert looked(tmp_path, *around) == REFUSED

@@ -7,11 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 4, 24, 36, 38
+CAPABILITIES = range(64)
+FILES = (0, 1, 3)
+"""CAP_CHOWN, CAP_DAC_OVERRIDE and CAP_FOWNER: whose the folder of a run is, nobody promises."""
 END_SECONDS = 10.0
 
 
@@ -37,11 +40,15 @@ def surroundings(folder: Path) -> dict[str, str]:
 
 
 def run(command: Sequence[str], folder: Path, environment: Mapping[str, str], seconds: float) -> Ended:
-    """Run `command` in `folder`, its output into ours, and kill its whole group when it ends or its time is up."""
+    """Run `command` in `folder`, its output into ours, and kill its whole group when it ends or its time is up.
+
+    It may not look into this process, whose environment and memory hold the run's token.
+    """
     prctl = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
     if prctl is not None:
         # What leaves the group comes back to us as a child, so that it can be ended too.
         prctl(PR_SET_CHILD_SUBREAPER, 1)
+        prctl(PR_SET_DUMPABLE, 0)
     began = time.monotonic()
     child = subprocess.Popen(
         command,
@@ -49,7 +56,7 @@ def run(command: Sequence[str], folder: Path, environment: Mapping[str, str], se
         env=dict(environment),
         stdin=subprocess.DEVNULL,
         start_new_session=True,
-        preexec_fn=None if prctl is None else lambda: prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
+        preexec_fn=None if prctl is None else lambda: _confine(prctl),
     )
     try:
         code: int | None = child.wait(timeout=seconds)
@@ -61,6 +68,18 @@ def run(command: Sequence[str], folder: Path, environment: Mapping[str, str], se
         child.wait()
         _end_others(time.monotonic() + END_SECONDS)
     return Ended(code, time.monotonic() - began)
+
+
+def _confine(prctl: Callable[..., int]) -> None:
+    """Let this process end with us and, when it is root, have no more of root's privileges than files need.
+
+    Root with all of them reads any process; with fewer than another process has, it may not look into that one.
+    """
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    for each in CAPABILITIES:
+        if each not in FILES:
+            prctl(PR_CAPBSET_DROP, each)
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
 def _end_others(deadline: float) -> None:
