@@ -9,6 +9,8 @@ from shared.ports import JobSpec
 VARIABLE = "SIGNALBOX_STORAGE"
 CLOCKS = timedelta(minutes=15)
 """How much the clocks of two machines may differ."""
+QUEUED = timedelta(days=1)
+"""How long a run may wait for its compute: its own time begins after that."""
 
 
 def surroundings(storage: str, spec: JobSpec, seconds: float, now: datetime | None = None) -> dict[str, str]:
@@ -22,7 +24,7 @@ def surroundings(storage: str, spec: JobSpec, seconds: float, now: datetime | No
     if storage.startswith(("https://", "http://")):
         return {VARIABLE: storage}
     since = (now or datetime.now(UTC)) - CLOCKS
-    until = since + timedelta(seconds=seconds) + 2 * CLOCKS
+    until = since + QUEUED + timedelta(seconds=seconds) + 2 * CLOCKS
     containers = sorted({blob.container for blob in spec.data})
     return {VARIABLE: json.dumps({name: _signed(storage, name, since, until) for name in containers})}
 
