@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -120,6 +121,32 @@ def test_a_storage_that_is_away_for_a_moment_is_asked_again(double: StandIn, par
     parts.blobs.fetch([msgspec.to_builtins(blob)], tmp_path)
 
     assert (tmp_path / "a.csv").read_bytes() == b"whole"
+
+
+SIGNED = json.dumps({"flights": f"{HOST}/flights?sv=2024-01-01&sig=of-nobody"})
+
+
+@pytest.mark.parametrize("code", ["AuthorizationPermissionMismatch", "AuthenticationFailed"])
+@pytest.mark.parametrize(
+    ("told", "advice"),
+    [
+        (HOST, r"^Give the identity of the compute target the role Storage Blob Data Reader, then release again$"),
+        (SIGNED, r"^Release again: its signature has expired while it waited, or the key of the account was changed; "),
+    ],
+)
+def test_a_storage_that_refuses_is_asked_once_and_says_what_to_mend(
+    double: StandIn, parts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, told: str, advice: str
+) -> None:
+    blob = put(double, "a.csv", b"whole")
+    monkeypatch.setenv("SIGNALBOX_STORAGE", told)
+    double.fault("GET data.blob.core.windows.net/*", "", status=403, body={}, headers={"x-ms-error-code": code})
+
+    with pytest.raises(parts.blobs.JobFailed, match=r"^this run may not read container flights: ") as failed:
+        parts.blobs.fetch([msgspec.to_builtins(blob)], tmp_path)
+
+    assert re.match(advice, failed.value.advice)
+    assert "of-nobody" not in failed.value.reason + failed.value.advice
+    assert len([each for each in double.requests() if each["method"] == "GET" and each["path"].endswith("/a.csv")]) == 1
 
 
 def test_the_list_of_packages_names_the_environment(parts: Any) -> None:

@@ -44,7 +44,7 @@ def below(folder: Path, path: str) -> Path:
 def _container(name: str) -> Any:
     from azure.storage.blob import BlobServiceClient, ContainerClient
 
-    told = os.environ.get("SIGNALBOX_STORAGE", "")
+    told = _told()
     # How often is decided here: the clients' own retries are long and silent.
     bounds: dict[str, Any] = {"retry_total": 0, "connection_timeout": 20, "read_timeout": 60}
     if told.startswith("{"):
@@ -65,12 +65,11 @@ def _patiently(client: Any, blob: Blob, target: Path) -> None:
     for wait in (*WAITS, None):
         try:
             return _download(client, blob, target)
-        except ClientAuthenticationError as error:
-            raise JobFailed(
-                f"this run may not read container {blob['container']}: {_said(error)}",
-                "Give the identity of the compute target the role Storage Blob Data Reader, then release again",
-            ) from None
         except AzureError as error:
+            # A missing role is an answer like any other to the client, and waiting does not give it.
+            if isinstance(error, ClientAuthenticationError) or getattr(error, "status_code", None) in (401, 403):
+                reason = f"this run may not read container {blob['container']}: {_said(error)}"
+                raise JobFailed(reason, _way()) from None
             if wait is None:
                 raise JobFailed(
                     f"the storage could not be asked for {blob['name']}: {_said(error)}",
@@ -78,6 +77,20 @@ def _patiently(client: Any, blob: Blob, target: Path) -> None:
                 ) from None
             print(f"the storage cannot be asked for {blob['name']}: {_said(error)}; again in {wait:g} s", flush=True)
         time.sleep(wait)
+
+
+def _told() -> str:
+    return os.environ.get("SIGNALBOX_STORAGE", "")
+
+
+def _way() -> str:
+    """Return what to do when the storage refuses this run."""
+    if _told().startswith("{"):
+        return (
+            "Release again: its signature has expired while it waited, or the key of the account was changed; "
+            "then set STORAGE_CONNECTION of the app to the new one first"
+        )
+    return "Give the identity of the compute target the role Storage Blob Data Reader, then release again"
 
 
 def _download(client: Any, blob: Blob, target: Path) -> None:
