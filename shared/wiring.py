@@ -164,12 +164,11 @@ def _azure(read: Settings, named: AzureSettings, ledger: Ledger, artifacts: Arti
     from shared.backends.azure.scope import Scope
     from shared.backends.azure.workspace import Azure
 
-    scope = Scope(**asdict(named))
-    azure = Azure(scope)
+    azure = Azure(Scope(**asdict(named)))
     return _Work(
         jobs=AzureJobs(azure, artifacts, Environments(azure)),
         registry=AzureRegistry(azure),
         images=AzureImages(azure, ledger, artifacts),
         hosting=AzureHosting(azure, artifacts),
-        notifier=GridNotifier(Topic(read.topic_endpoint, read.topic_key, scope)),
+        notifier=GridNotifier(Topic(read.topic_endpoint, read.topic_key, azure)),
     )

@@ -10,12 +10,14 @@ from msgspec.structs import replace
 
 from shared.backends.azure.grid import GridNotifier, Topic
 from shared.backends.azure.scope import Scope
+from shared.backends.azure.workspace import Azure
 from shared.errors import Blocked, SignalboxError, Unavailable
 from tests.azure.double.topic import HOST, KEY
 from tests.azure.stand_in import StandIn
 
 ENDPOINT = f"https://{HOST}/api/events"
 ROUTE = f"POST {HOST}/api/events"
+TOKEN = "POST /{tenant}/oauth2/v2.0/token"
 RELEASE = "7c21aa90bb41cc52dd63"
 
 
@@ -24,7 +26,7 @@ class Told:
 
     def __init__(self, scope: Scope, key: str = KEY) -> None:
         self.pauses: list[float] = []
-        self.notifier = GridNotifier(Topic(ENDPOINT, key, scope, self.pauses.append))
+        self.notifier = GridNotifier(Topic(ENDPOINT, key, Azure(scope), self.pauses.append))
 
     def tell(self, to: str = "ana@example.org") -> None:
         asyncio.run(self.notifier.notify(f"{RELEASE}-ask-1", to, "Approve houses v2?", "Open the link."))
@@ -93,6 +95,41 @@ def test_without_a_key_the_app_signs_in_as_itself(double: StandIn, scope: Scope)
     Told(scope, key="").tell()
     assert len(taken(double)) == 1
     assert [each["route"] for each in double.requests() if "token" in each["route"]] != []
+
+
+def test_one_token_serves_every_notice(double: StandIn, scope: Scope) -> None:
+    told = Told(scope, key="")
+    told.tell()
+    told.tell("bo@b.org")
+    assert len(taken(double)) == 2
+    assert len(double.requests(TOKEN)) == 1
+
+
+def test_a_login_host_that_is_silent_is_given_up_within_the_setting(double: StandIn, scope: Scope) -> None:
+    double.fault("POST */oauth2/v2.0/token", "hang")
+    told = Told(replace(scope, timeout=0.5), key="")
+    with pytest.raises(Unavailable, match=r"a token for the topic: POST .*/token had no answer in 0\.5 s"):
+        told.tell()
+    assert len(double.requests(TOKEN)) == 1
+    assert double.requests("POST /api/events") == []
+
+
+def test_who_cannot_sign_in_is_told_which_settings_to_see(double: StandIn, scope: Scope) -> None:
+    told = Told(replace(scope, secret="of-yesterday"), key="")
+    with pytest.raises(Blocked, match=r"AZURE_CLIENT_SECRET are right and the secret has not expired") as blocked:
+        told.tell()
+    assert "of-yesterday" not in str(blocked.value)
+    assert double.requests("POST /api/events") == []
+
+
+def test_a_role_that_was_given_meanwhile_is_found_by_a_new_token(double: StandIn, scope: Scope) -> None:
+    double.fault(ROUTE, "forbidden", times=1)
+    told = Told(scope, key="")
+    with pytest.raises(Blocked):
+        told.tell()
+    told.tell()
+    assert len(taken(double)) == 1
+    assert len(double.requests(TOKEN)) == 2
 
 
 def wrong_key(double: StandIn, scope: Scope) -> Told:

@@ -9,12 +9,15 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from shared.backends.azure.scope import Scope
+from shared.backends.azure.workspace import Azure
 from shared.errors import Blocked, Unavailable
 from shared.release.ids import canonical, sha256
 
 PERSON_TOLD = "Signalbox.PersonTold"
+AUDIENCE = "https://eventgrid.azure.net"
 CONNECT = 3.0
+LIFE = 3600
+"""Seconds that the client may think a token lasts: the client itself lasts for one event."""
 PAUSE = 0.5
 """Seconds before it is sent again."""
 
@@ -26,27 +29,31 @@ class Topic:
     so it is sent `Scope.attempts` times from here, and never by the client itself.
     """
 
-    def __init__(
-        self, endpoint: str, key: str, scope: Scope, pause: Callable[[float], None] = time.sleep, credential: Any = None
-    ) -> None:
-        self._endpoint, self._key, self._scope = endpoint, key, scope
-        self._pause, self._credential = pause, credential
+    def __init__(self, endpoint: str, key: str, azure: Azure, pause: Callable[[float], None] = time.sleep) -> None:
+        self._endpoint, self._key, self._azure, self._pause = endpoint, key, azure, pause
 
     async def publish(self, kind: str, subject: str, data: Mapping[str, Any]) -> None:
         """Publish one event, whose id is computed from all of it.
 
-        `Unavailable` when the topic did not take it, `Blocked` when it does not let us.
+        `Unavailable` when the topic did not take it, `Blocked` when it does not let us or we cannot sign in.
         """
-        await asyncio.to_thread(self._publish, kind, subject, data)
+        try:
+            await asyncio.to_thread(self._publish, kind, subject, data)
+        except Blocked:
+            if not self._key:
+                # The token may be older than the role it needs.
+                self._azure.tokens().forget()
+            raise
 
     def _publish(self, kind: str, subject: str, data: Mapping[str, Any]) -> None:
         from azure.eventgrid import EventGridEvent, EventGridPublisherClient
 
+        scope = self._azure.scope
         named = sha256(canonical([kind, subject, dict(data)]))[7:39]
         event = EventGridEvent(subject, kind, dict(data), "1.0", id=named)
-        bounds: dict[str, Any] = {"retry_total": 0, "connection_timeout": CONNECT, "read_timeout": self._scope.timeout}
+        bounds: dict[str, Any] = {"retry_total": 0, "connection_timeout": CONNECT, "read_timeout": scope.timeout}
         with EventGridPublisherClient(self._endpoint, self._signed()) as client:
-            for left in reversed(range(self._scope.attempts)):
+            for left in reversed(range(scope.attempts)):
                 problem = _sent(lambda: client.send(event, **bounds))
                 if problem is None:
                     return
@@ -55,11 +62,23 @@ class Topic:
         raise Unavailable(f"the topic did not take {kind} for {subject} ({problem}); it is sent again")
 
     def _signed(self) -> Any:
-        from azure.core.credentials import AzureKeyCredential
+        from azure.core.credentials import AccessToken, AzureKeyCredential
 
-        from shared.backends.azure.auth import credential_of
+        if self._key:
+            return AzureKeyCredential(self._key)
+        token = self._azure.ask("a token for the topic", self._azure.tokens().of, AUDIENCE)
+        return _Held(AccessToken(token, int(time.time()) + LIFE))
 
-        return AzureKeyCredential(self._key) if self._key else self._credential or credential_of(self._scope)
+
+class _Held:
+    """A token that is had already, as the client asks for one: kept and renewed where all tokens of this app are."""
+
+    def __init__(self, token: Any) -> None:
+        self._token = token
+
+    def get_token(self, *scopes: str, **options: Any) -> Any:
+        """Return it."""
+        return self._token
 
 
 def _sent(send: Callable[[], None]) -> str | None:
