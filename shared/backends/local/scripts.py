@@ -16,6 +16,7 @@ from shared.backends.local import works
 from shared.backends.local.processes import identity
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+END_SECONDS = 10.0
 
 
 class Ended(Struct, frozen=True):
@@ -51,7 +52,7 @@ def run(command: Sequence[str], folder: Path, environment: Mapping[str, str], se
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
-        _end_children()
+        _end_children(time.monotonic() + END_SECONDS)
     return Ended(code, time.monotonic() - began)
 
 
@@ -70,9 +71,9 @@ def _prctl() -> "ctypes._NamedFuncPointer | None":
     return ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
 
 
-def _end_children() -> None:
+def _end_children(deadline: float) -> None:
     """Kill every process that came back to us; all our children are of the script by now."""
-    while True:
+    while time.monotonic() < deadline:
         try:
             ended, _ = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
