@@ -1,6 +1,7 @@
 """Which packages an interpreter has: the list that names an environment, and that another is made from."""
 
 import hashlib
+import os
 import importlib.metadata
 import re
 import subprocess
@@ -35,12 +36,14 @@ def interpreter(listed: str, folder: Path) -> str:
     wanted.parent.mkdir(parents=True, exist_ok=True)
     wanted.write_text(listed, encoding="utf-8")
     python = folder / "venv" / "bin" / "python"
+    # A package that is built from its source runs code: it sees neither the run's token nor the way to the data.
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("AZUREML_", "SIGNALBOX_"))}
     print("the live model has another environment than this run: making it", flush=True)
     for command in (
         ["venv", "--quiet", "--no-project", "--python", sys.executable, str(folder / "venv")],
         ["pip", "install", "--quiet", "--no-deps", "--python", str(python), "--requirement", str(wanted)],
     ):
-        ended = subprocess.run([find_uv_bin(), *command], capture_output=True, text=True, check=False)
+        ended = subprocess.run([find_uv_bin(), *command], env=clean, capture_output=True, text=True, check=False)
         if ended.returncode:
             said = " ".join(ended.stderr.split())[-500:]
             raise JobFailed(
