@@ -1,8 +1,8 @@
 """Which packages an interpreter has: the list that names an environment, and that another is made from."""
 
 import hashlib
-import os
 import importlib.metadata
+import os
 import re
 import subprocess
 import sys
