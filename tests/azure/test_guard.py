@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from shared.backends.azure import guard
+from shared.backends.azure import fitting, guard
 from shared.backends.azure.guard import Unanswered
 from shared.backends.azure.refusals import spoken
 from shared.backends.azure.scope import Scope
@@ -225,8 +225,8 @@ def test_two_calls_at_once_keep_their_bounds_apart(double: StandIn, azure: Azure
     assert found == ["westeurope"] * 2
 
 
-def test_the_guard_lists_what_it_assigns() -> None:
-    assert all(re.fullmatch(r"(requests|azureml|msrest)\.[\w.]+", each) for each in guard.ASSIGNED)
+def test_what_is_assigned_is_listed() -> None:
+    assert all(re.fullmatch(r"(requests|azureml|msrest)\.[\w.]+", each) for each in fitting.ASSIGNED)
 
 
 def test_a_mistake_of_ours_is_never_taken_for_an_answer(double: StandIn, azure: Azure) -> None:

@@ -1,4 +1,4 @@
-"""The SDK is the one that was published, changed in two listed places at run time, and loaded when it is needed."""
+"""The SDK is the one that was published, changed in the listed places at run time, and loaded when it is needed."""
 
 import ast
 import base64
@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shared.backends.azure import guard
+from shared.backends.azure import fitting
 from shared.backends.azure.scope import Scope
 from shared.backends.azure.workspace import Azure
 from tests.azure.stand_in import HOUSE, StandIn
@@ -71,7 +71,7 @@ def test_an_assignment_into_a_foreign_package_is_found(tmp_path: Path, code: str
     assert list(assigned(tmp_path / "code.py")) == found
 
 
-def test_only_the_guard_assigns_into_foreign_packages_and_lists_what() -> None:
+def test_only_the_fitting_assigns_into_foreign_packages_and_lists_what() -> None:
     found = {
         (path.relative_to(HOUSE).as_posix(), what)
         for place in ("shared", "functions")
@@ -79,7 +79,7 @@ def test_only_the_guard_assigns_into_foreign_packages_and_lists_what() -> None:
         for what in assigned(path)
     }
 
-    assert found == {("shared/backends/azure/guard.py", what) for what in guard.ASSIGNED}
+    assert found == {("shared/backends/azure/fitting.py", what) for what in fitting.ASSIGNED}
 
 
 def test_the_installed_sdk_is_the_published_one() -> None:

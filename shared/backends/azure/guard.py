@@ -3,53 +3,23 @@
 What this app asks decides what is asked again: reads `Scope.attempts` times, everything else once, because an answer
 that was lost may have had its effect, and the caller looks before it asks again. So the SDKs' own retries never begin:
 whatever they would repeat ends the call instead.
-
-ASSIGNED is the list of all that is assigned into packages that are not ours.
 """
 
 import asyncio
-import contextlib
-import logging
-import os
-import sys
-import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import ContextVar, copy_context
-from pathlib import Path
+from contextvars import ContextVar
 from types import TracebackType
-from typing import Any, TextIO, TypeVar, cast
+from typing import Any, TypeVar
 
+from shared.backends.azure.fitting import prepare
+from shared.backends.azure.hush import Hush
 from shared.backends.azure.refusals import Refusal, refusal, translated
 from shared.backends.azure.scope import Scope
 from shared.errors import SignalboxError, Unavailable
 
 T = TypeVar("T")
-
-ASSIGNED = (
-    "requests.adapters.HTTPAdapter.send",
-    "azureml._common.async_utils.worker_pool.WorkerPool.submit",
-    "azureml._execution._commands.Pool",
-    "azureml._base_sdk_common.tracking.tracking_info_registry.TrackingInfoRegistry.gather_all",
-)
-"""The first bounds every request of a guarded call; the next two let the SDK's threads belong to the call that asked.
-The last keeps the SDK from changing the folder this whole process works in, to ask git about what is not the project's.
-"""
-
-SURROUNDINGS = {
-    # Without it the SDK first asks for the list of clouds, for as long as 30 s.
-    "AZUREML_CURRENT_CLOUD": "AzureCloud",
-    "AZUREML_LOG_DEPRECATION_WARNING_ENABLED": "False",
-    # For what the SDK repeats by itself outside of a guarded call; read when it is imported.
-    "AZUREML_DEFAULT_RETRIES": "0",
-    "AZUREML_DEFAULT_BACKOFF": "1",
-    "AZUREML_DEFAULT_500_BACKOFF": "1",
-    "AZUREML_DEFAULT_503_BACKOFF": "1",
-}
-LOUD = ("azureml", "msrest", "azure.identity", "azure.core")
-"""Loggers of what is translated and logged once at the edge anyway."""
 
 SDKS = {"azure", "azureml", "msal", "msrest", "msrestazure", "requests", "urllib3"}
 
@@ -61,7 +31,6 @@ PAUSE = 0.3
 """Seconds before a read is asked again; more is for the one who asks the whole call again."""
 AT_ONCE = 8
 """Calls at a time."""
-
 
 METADATA = "169.254.169.254"
 NO_IDENTITY = (
@@ -180,104 +149,7 @@ def _reached(error: Exception) -> str:
     return type(error).__name__
 
 
-def _belonging(submit: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `WorkerPool.submit` so that what runs in the SDK's threads is bounded like the call that asked for it."""
-
-    def belonging(self: Any, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        return submit(self, copy_context().run, call, *arguments, **options)
-
-    return belonging
-
-
-class _Beside:
-    """The thread in which a submit uploads its snapshot: bounded like the submit, and gone when that failed."""
-
-    def __init__(self, threads: int) -> None:
-        self.get: Callable[[], Any]
-
-    def apply_async(self, call: Callable[..., Any], arguments: tuple[Any, ...]) -> "_Beside":
-        """Begin with a call; `get` waits for it."""
-        one = ThreadPoolExecutor(1, thread_name_prefix="azure-snapshot")
-        self.get = one.submit(copy_context().run, call, *arguments).result
-        one.shutdown(wait=False)
-        return self
-
-    def close(self) -> None:
-        """Do nothing: it takes one call only."""
-
-
-_once = threading.Lock()
-_prepared: list[Scope] = []
-
-
-def prepare(scope: Scope) -> None:
-    """Make this process fit for the SDK, once: it settles on its surroundings when it is imported."""
-    with _once:
-        if _prepared:
-            return
-        for name, value in SURROUNDINGS.items():
-            os.environ.setdefault(name, value)
-        _settle_home(scope.state)
-        import azureml.core  # noqa: F401 - first: its parts import each other in a circle that begins here
-        import requests.adapters
-        from azureml._base_sdk_common.tracking.tracking_info_registry import TrackingInfoRegistry
-        from azureml._common.async_utils.worker_pool import WorkerPool
-        from azureml._execution import _commands
-
-        requests.adapters.HTTPAdapter.send = _bounded(requests.adapters.HTTPAdapter.send)  # type: ignore[method-assign]
-        WorkerPool.submit = _belonging(WorkerPool.submit)
-        _commands.Pool = _Beside
-        TrackingInfoRegistry.gather_all = lambda *_: {}
-        for loud in LOUD:
-            logging.getLogger(loud).setLevel(logging.CRITICAL)
-        _prepared.append(scope)
-
-
-def _settle_home(state: Path) -> None:
-    """Let the SDK write below HOME: it keeps caches there, and without one it submits nothing or is not imported."""
-    try:
-        folder = Path(os.environ["HOME"]) / ".azureml"
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except (OSError, KeyError):
-        home = state / "home"
-        (home / ".azureml").mkdir(parents=True, exist_ok=True)
-        os.environ["HOME"] = str(home)
-
-
-class _Hush:
-    """Standard output while guarded calls run: what they print is dropped, all else goes where it did."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._real: TextIO | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._real, name)
-
-    def write(self, text: str) -> int:
-        """Write unless a guarded call does."""
-        if _current.get() is None and self._real is not None:
-            return self._real.write(text)
-        return len(text)
-
-    @contextlib.contextmanager
-    def __call__(self) -> Iterator[None]:
-        with self._lock:
-            self._inside += 1
-            if self._inside == 1:
-                self._real, sys.stdout = sys.stdout, cast("TextIO", self)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._inside -= 1
-                if self._inside == 0 and sys.stdout is cast("TextIO", self):
-                    sys.stdout = cast("TextIO", self._real)
-
-
-_hushed = _Hush()
+_hushed = Hush(lambda: _current.get() is not None)
 
 
 class Guard:
@@ -297,6 +169,6 @@ class Guard:
         `Unanswered` without an answer, `Blocked` when whoever we are may not ask, `NotFound`, `Conflict`,
         `StepFailed` when the service says no.
         """
-        prepare(self.scope)
+        prepare(self.scope, _bounded)
         with _hushed(), Call(what, self.scope):
             return call(*arguments)
