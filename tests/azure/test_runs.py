@@ -17,6 +17,8 @@ SUBMIT = "POST /execution/v1.0{ws}/experiments/{experiment}/snapshotrun"
 SENT = {"POST /content/v2.0{ws}/snapshots/getblob", "POST /content/v2.0{ws}/snapshots/{snapshot}", SUBMIT}
 REGISTER = "PUT /environment/v1.0{ws}/environments/{name}"
 AT_SUBMIT, AT_LOOK = "POST */snapshotrun", "GET /history/*/workspaces/signalbox-ml/runs/*"
+BLOB = "GET /{container}/{blob:path}"
+AT_BLOB = "GET *.blob.core.windows.net/*"
 NAME = f"{RELEASE}-check-1"
 BUILD = "azureml-logs/20_image_build_log.txt"
 SAYS_NO = """
@@ -313,6 +315,40 @@ def test_a_run_over_its_time_is_told_as_that(double: StandIn, azure: Azure, tmp_
     assert report.status == "cancelled"
     assert "maximum duration of 2 seconds" in report.reason
     assert "max_hours" in report.advice
+
+
+class Pauses(list[float]):
+    """The pauses that the SDK wanted between its own tries; none of them is made."""
+
+    def sleep(self, seconds: float) -> None:
+        """Keep how long it would have been."""
+        self.append(seconds)
+
+
+@pytest.fixture
+def pauses(azure: Azure, monkeypatch: pytest.MonkeyPatch) -> Pauses:
+    """What stands in for `time` where the SDK downloads."""
+    azure.workspace()
+    made = Pauses()
+    monkeypatch.setattr("azureml._file_utils.file_utils.time", made)
+    return made
+
+
+@pytest.mark.parametrize(("kind", "times"), [("503", 2), ("hang", 1), ("lost", 2), ("404", 1)])
+def test_a_file_of_a_run_that_is_not_given_is_asked_for_no_longer_than_anything_else(
+    double: StandIn, ground: Ground, pauses: Pauses, kind: str, times: int
+) -> None:
+    ground.submit(ground.spec())
+    ground.ended(NAME)
+    hasty = Azure(msgspec.structs.replace(ground.azure.scope, timeout=2.0))
+    hasty.workspace()
+    before = len(double.requests(BLOB))
+    double.fault(AT_BLOB, kind)
+
+    with pytest.raises(NotFound if kind == "404" else Unavailable, match=f"the run {NAME}"):
+        Ground(double, hasty, hasty.scope.state / "hasty").find(NAME)
+
+    assert (len(double.requests(BLOB)) - before, pauses) == (times, [])
 
 
 def test_the_log_of_nothing_is_not_found(ground: Ground) -> None:

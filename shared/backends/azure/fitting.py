@@ -20,9 +20,11 @@ ASSIGNED = (
     "azureml._common.async_utils.worker_pool.WorkerPool.submit",
     "azureml._execution._commands.Pool",
     "azureml._base_sdk_common.tracking.tracking_info_registry.TrackingInfoRegistry.gather_all",
+    "azureml._file_utils.file_utils._retry",
 )
 """The first bounds every request of a guarded call; the next two let the SDK's threads belong to the call that asked.
-The last keeps the SDK from changing the folder this whole process works in, to ask git about what is not the project's.
+The fourth keeps the SDK from changing the folder this whole process works in, to ask git about what is not the
+project's. The last downloads a file once: the SDK would pause for 2, 4, 16 and 256 s after any error, ours too.
 """
 
 SURROUNDINGS = {
@@ -65,6 +67,14 @@ class _Beside:
         """Do nothing: it takes one call only."""
 
 
+def _once_only(download: Callable[[], Any], clean_up: Callable[[], None] = lambda: None, **_: Any) -> Any:
+    """Do what `_retry` repeats, and what it does in the end."""
+    try:
+        return download()
+    finally:
+        clean_up()
+
+
 _once = threading.Lock()
 _prepared: list[Scope] = []
 
@@ -85,11 +95,13 @@ def prepare(scope: Scope, bounded: Callable[[Callable[..., Any]], Callable[..., 
         from azureml._base_sdk_common.tracking.tracking_info_registry import TrackingInfoRegistry
         from azureml._common.async_utils.worker_pool import WorkerPool
         from azureml._execution import _commands
+        from azureml._file_utils import file_utils
 
         requests.adapters.HTTPAdapter.send = bounded(requests.adapters.HTTPAdapter.send)  # type: ignore[method-assign]
         WorkerPool.submit = _belonging(WorkerPool.submit)
         _commands.Pool = _Beside
         TrackingInfoRegistry.gather_all = lambda *_: {}
+        file_utils._retry = _once_only
         for loud in LOUD:
             logging.getLogger(loud).setLevel(logging.CRITICAL)
         _prepared.append(scope)
