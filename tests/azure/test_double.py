@@ -1,5 +1,6 @@
 """The double itself: what it keeps, how it fails when asked to, and that it notices what it must."""
 
+import http.client
 import io
 import json
 import ssl
@@ -69,6 +70,17 @@ def test_a_lost_answer_comes_after_the_effect(double: StandIn) -> None:
     with pytest.raises((urllib.error.URLError, ConnectionError)):
         asked(double, "PUT", BLOB, b"kept", **{"x-ms-blob-type": "BlockBlob"})
 
+    assert asked(double, "GET", BLOB) == b"kept"
+
+
+def test_an_answer_that_is_cut_promises_more_than_comes(double: StandIn) -> None:
+    asked(double, "PUT", BLOB, b"kept")
+    double.fault("GET *.blob.core.windows.net/*", "cut", times=1)
+
+    with pytest.raises(http.client.IncompleteRead) as raised:
+        asked(double, "GET", BLOB)
+
+    assert (raised.value.partial, raised.value.expected) == (b"ke", 2)
     assert asked(double, "GET", BLOB) == b"kept"
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from shared.backends.azure import fitting, guard
 from shared.backends.azure.guard import Unanswered
-from shared.backends.azure.refusals import spoken
+from shared.backends.azure.refusals import spoken, translated
 from shared.backends.azure.scope import Scope
 from shared.backends.azure.workspace import Azure
 from shared.errors import Blocked, Conflict, NotFound, SignalboxError, StepFailed, Unavailable
@@ -256,6 +256,25 @@ def test_what_the_sdk_itself_refuses_is_told_in_its_words(azure: Azure) -> None:
 
     with pytest.raises(StepFailed, match="Azure's SDK refuses an experiment"):
         azure.now("an experiment", unnamed)
+
+
+@pytest.mark.parametrize("link", ["__cause__", "__context__"])
+def test_a_connection_that_breaks_is_no_refusal_however_the_sdk_wraps_it(azure: Azure, link: str) -> None:
+    from azure.core.exceptions import IncompleteReadError, ServiceRequestError, ServiceResponseError
+    from azureml._common.exceptions import AzureMLException
+    from requests.exceptions import ChunkedEncodingError
+    from urllib3.exceptions import ProtocolError
+
+    kinds = (ChunkedEncodingError, ProtocolError, ConnectionResetError, ServiceRequestError, ServiceResponseError)
+    for kind in (*kinds, IncompleteReadError):
+        middle, outer = AzureMLException("the download failed"), AzureMLException("no file")
+        setattr(middle, link, kind("gone"))
+        setattr(outer, link, middle)
+        assert isinstance(translated("a file", azure.scope, outer, None), Unavailable), kind
+    behind_another_call = AzureMLException("no file")
+    setattr(behind_another_call, link, NotFound("a file: none"))
+    setattr(behind_another_call.__cause__ or behind_another_call.__context__, link, ProtocolError("gone"))
+    assert isinstance(translated("a file", azure.scope, behind_another_call, None), StepFailed)
 
 
 def looked_up(workspace: Any) -> Any:

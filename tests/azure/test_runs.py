@@ -351,6 +351,19 @@ def test_a_file_of_a_run_that_is_not_given_is_asked_for_no_longer_than_anything_
     assert (len(double.requests(BLOB)) - before, pauses) == (times, [])
 
 
+def test_a_file_of_a_run_that_breaks_off_is_asked_for_again_by_a_later_look(
+    double: StandIn, ground: Ground, pauses: Pauses
+) -> None:
+    ground.submit(ground.spec())
+    whole = ground.ended(NAME)
+    double.fault(AT_BLOB, "cut", times=1)
+
+    with pytest.raises(Unavailable, match=f"Azure broke off while it was asked for the run {NAME}"):
+        ground.find(NAME)
+
+    assert (ground.find(NAME), pauses) == (whole, [])
+
+
 def test_the_log_of_nothing_is_not_found(ground: Ground) -> None:
     with pytest.raises(NotFound, match="no job"):
         ground.log(NAME)

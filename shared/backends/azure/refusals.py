@@ -62,6 +62,8 @@ def _said(text: str) -> tuple[str, str]:
 
 def translated(what: str, scope: Scope, error: Exception, refused: Refusal | None) -> SignalboxError:
     """Return our error for one of the SDK's; `refused` is the service's last answer when that was a no."""
+    if refused is None and _broke_off(error):
+        return Unavailable(f"Azure broke off while it was asked for {what} ({type(error).__name__}: {spoken(error)})")
     if refused is None and type(error).__module__.partition(".")[0] in ("builtins", "json", "requests", "msrest"):
         # The SDK stumbled over an answer: a gateway's page of HTML, or a field that is not as it was.
         kind = type(error).__name__
@@ -83,6 +85,28 @@ def translated(what: str, scope: Scope, error: Exception, refused: Refusal | Non
             return Unavailable(f"Azure could not be asked for {what}: {refused}")
         case _:
             return StepFailed(f"{what}: {refused}", f"Azure refused {refused.place}; mend what it names, then retry")
+
+
+def _broke_off(error: BaseException) -> bool:
+    """Say whether a connection is behind an error of the SDK, which wraps it in many classes of its own."""
+    # Imported here, and loaded already: nothing of an SDK is before the first call.
+    from azure.core.exceptions import IncompleteReadError, ServiceRequestError, ServiceResponseError
+    from requests.exceptions import RequestException
+    from urllib3.exceptions import HTTPError
+
+    broken = (RequestException, HTTPError, OSError, ServiceRequestError, ServiceResponseError, IncompleteReadError)
+    behind: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while behind:
+        each = behind.pop()
+        # What was translated before belongs to a call that is over.
+        if each is None or id(each) in seen or isinstance(each, SignalboxError):
+            continue
+        if isinstance(each, broken):
+            return True
+        seen.add(id(each))
+        behind += [each.__cause__, each.__context__]
+    return False
 
 
 def spoken(error: BaseException) -> str:

@@ -18,6 +18,8 @@ QUOTA = "Operation could not be completed as it results in exceeding approved st
 
 HANG = "hang"
 LOST = "lost"
+CUT = "cut"
+"""The head of an answer promises its whole body, and half of it comes."""
 
 
 class Faults:

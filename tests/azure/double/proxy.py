@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from tests.azure.double import wire
 from tests.azure.double.azure import Azure
 from tests.azure.double.certificates import Authority
-from tests.azure.double.faults import HANG, LOST, instead
+from tests.azure.double.faults import CUT, HANG, LOST, instead
 from tests.azure.double.wire import Answer, Request
 
 CONTROL = "control"
@@ -71,7 +71,7 @@ class Spoken(BaseHTTPRequestHandler):
         self.rfile.readline()
         return bytes(body)
 
-    def _send(self, answer: Answer) -> None:
+    def _send(self, answer: Answer, share: float = 1) -> None:
         content = answer.content()
         headers = {"content-type": "application/json"} if not isinstance(answer.body, bytes) and content else {}
         headers |= {name.lower(): value for name, value in answer.headers.items()}
@@ -80,7 +80,7 @@ class Spoken(BaseHTTPRequestHandler):
         lines = [f"HTTP/1.1 {answer.status} {reason}", *(f"{name}: {value}" for name, value in headers.items())]
         head = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
         # In one piece: a head alone waits for the acknowledgement of its receiver before the body may follow.
-        self.wfile.write(head if self.command == "HEAD" else head + content)
+        self.wfile.write(head if self.command == "HEAD" else head + content[: int(share * len(content))])
 
     def _drop(self) -> None:
         self.close_connection = True
@@ -99,6 +99,9 @@ class Spoken(BaseHTTPRequestHandler):
         answer = self._answered(request, found, fault)
         azure.record(request, found[0] if found else None, answer)
         if fault and fault.get("kind") == LOST:
+            return self._drop()
+        if fault and fault.get("kind") == CUT:
+            self._send(answer, share=0.5)
             return self._drop()
         self._send(answer)
 
