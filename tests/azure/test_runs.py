@@ -1,6 +1,7 @@
 """Jobs as runs of Azure ML: what is sent, what is found again, and how every end is told."""
 
 import json
+import re
 from pathlib import Path
 
 import msgspec
@@ -8,6 +9,7 @@ import pytest
 from dulwich.repo import Repo
 
 from shared.backends.azure import runs
+from shared.backends.azure.run_reports import LONGEST_LOG
 from shared.backends.azure.workspace import Azure
 from shared.errors import Blocked, NotFound, StepFailed, Unavailable
 from tests.azure.jobs import COMMIT, RELEASE, WORKS, Ground
@@ -362,6 +364,41 @@ def test_a_file_of_a_run_that_breaks_off_is_asked_for_again_by_a_later_look(
         ground.find(NAME)
 
     assert (ground.find(NAME), pauses) == (whole, [])
+
+
+SPEAKS = WORKS + 'print("the first line\\n" + 20_000 * ("x" * 99 + "\\n") + "the last line")'
+
+
+def test_of_a_long_log_only_the_end_is_read(double: StandIn, azure: Azure, tmp_path: Path) -> None:
+    ground = Ground(double, azure, tmp_path / "ground", check=SPEAKS)
+    ground.submit(ground.spec())
+    ground.ended(NAME)
+    before = len(double.requests(BLOB))
+
+    log = ground.log(NAME)
+
+    first, _, rest = log.partition("\n")
+    assert re.fullmatch(r"\(the first 9\d{5} bytes are left out\)", first)
+    assert (len(rest), "the last line" in rest[-200:]) == (LONGEST_LOG, True)
+    assert [each["sent"] for each in double.requests(BLOB)[before:]] == [LONGEST_LOG]
+
+
+def test_of_the_long_log_of_a_run_that_azure_fails_only_the_end_is_read(double: StandIn, ground: Ground) -> None:
+    double.plan("run", kind="environment", log=20_000 * ("x" * 99 + "\n") + "ERROR: No matching distribution found\n")
+    ground.submit(ground.spec())
+
+    report = ground.ended(NAME)
+
+    assert report.reason.endswith("xxx | ERROR: No matching distribution found")
+    assert [each["sent"] for each in double.requests(BLOB)] == [LONGEST_LOG]
+
+
+def test_an_empty_log_is_empty(double: StandIn, ground: Ground) -> None:
+    double.plan("run", kind="environment", log="")
+    ground.submit(ground.spec())
+    ground.ended(NAME)
+
+    assert (ground.log(NAME), double.requests(BLOB)) == ("", [])
 
 
 def test_the_log_of_nothing_is_not_found(ground: Ground) -> None:

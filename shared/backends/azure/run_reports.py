@@ -34,7 +34,7 @@ def report(run: Any, state: Path) -> JobReport:
         told = _json(_content(run, FAILURE, state))
         advice = str(told.get("advice") or _whole_log(run))
         return JobReport("failed", _seconds(told), str(told.get("reason") or "the job failed"), advice)
-    return _ended_by_the_service(run, status, names, state)
+    return _ended_by_the_service(run, status)
 
 
 def report_of_pipeline(run: Any, state: Path) -> JobReport:
@@ -43,7 +43,7 @@ def report_of_pipeline(run: Any, state: Path) -> JobReport:
     if status == "running":
         return JobReport("running")
     if status != "completed":
-        return _ended_by_the_service(run, status, run.get_file_names(), state)
+        return _ended_by_the_service(run, status)
     told = pipelines.result(run, state)
     if told is None:
         advice = "let the pipeline write its model to ./outputs/model of one of its steps"
@@ -51,12 +51,11 @@ def report_of_pipeline(run: Any, state: Path) -> JobReport:
     return JobReport("completed", result=msgspec.json.encode(told).decode())
 
 
-def log_of(run: Any, state: Path) -> str:
+def log_of(run: Any) -> str:
     """Return what a run printed, of a long one the last megabyte; before it ran, what building its environment said."""
-    name = log_name(run.get_details()["logFiles"])
-    content = _content(run, name, state) if name else b""
-    left_out = max(0, len(content) - LONGEST_LOG)
-    text = content[left_out:].decode("utf-8", "replace")
+    places = run.get_details()["logFiles"]
+    name = log_name(places)
+    left_out, text = _end(places[name]) if name else (0, "")
     return f"(the first {left_out} bytes are left out)\n{text}" if left_out else text
 
 
@@ -75,15 +74,16 @@ def _completed(run: Any, names: list[str], state: Path) -> JobReport:
     return JobReport("failed", reason=reason, advice=_whole_log(run))
 
 
-def _ended_by_the_service(run: Any, status: JobStatus, names: list[str], state: Path) -> JobReport:
+def _ended_by_the_service(run: Any, status: JobStatus) -> JobReport:
     details = run.get_details()
     found = (details.get("error") or {}).get("error") or {}
     words = ": ".join(filter(None, [str(found.get("code") or ""), " ".join(str(found.get("message") or "").split())]))
     if status == "cancelled":
         reason = f"the run was cancelled: {words}" if words else "it was cancelled before it ended"
         return JobReport("cancelled", reason=reason, advice=_advice(run, words))
-    log = log_name(names)
-    tail = _tail(_content(run, log, state)) if log else ""
+    places = details["logFiles"]
+    log = log_name(places)
+    tail = _tail(_end(places[log])[1]) if log else ""
     reason = f"Azure says {words or 'Failed, and no more'}" + (f"; {log} ends: {tail}" if tail else "")
     return JobReport("failed", reason=reason, advice=_advice(run, words))
 
@@ -116,14 +116,30 @@ def _whole_log(run: Any) -> str:
     return f"see its whole output: signalbox logs {release} {rest.rpartition('-')[0]}"
 
 
-def _tail(content: bytes) -> str:
-    lines = [line.strip() for line in content.decode("utf-8", "replace").splitlines() if line.strip()]
+def _tail(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     return " | ".join(lines[-TAIL_LINES:])[-TAIL:]
 
 
 def _seconds(told: Said) -> float:
     seconds = told.get("seconds")
     return float(seconds) if isinstance(seconds, int | float) else 0.0
+
+
+def _end(place: str) -> tuple[int, str]:
+    """Return how many bytes of a log are left out, and the rest; a long one is never in memory as a whole."""
+    import requests
+
+    head = requests.head(place)
+    head.raise_for_status()
+    size = int(head.headers["content-length"])
+    if not size:
+        return 0, ""
+    # One that grows meanwhile gives what it had.
+    left_out = max(0, size - LONGEST_LOG)
+    answer = requests.get(place, headers={"x-ms-range": f"bytes={left_out}-{size - 1}"})
+    answer.raise_for_status()
+    return left_out, answer.content.decode("utf-8", "replace")
 
 
 def _content(run: Any, name: str, state: Path) -> bytes:

@@ -114,7 +114,7 @@ class AzureJobs:
         run = history.run_of_job(self._azure, name)
         if run is None:
             raise NotFound(f"there is no job {name}")
-        return run_reports.log_of(run, self._state)
+        return run_reports.log_of(run)
 
 
 @contextlib.contextmanager

@@ -68,6 +68,8 @@ class Recorded:
     query: dict[str, str]
     status: int
     body: str
+    sent: int
+    """Bytes of the answer."""
     shape: str = ""
     answer: Any = None
 
@@ -157,7 +159,8 @@ class Azure:
         """Keep what was asked and answered, in order."""
         body = request.body[:KEPT].decode("utf-8", "replace")
         name, shape = (found.name, found.shape) if found else ("", "")
-        one = Recorded(request.method, request.host, name, request.path, request.query, answer.status, body)
+        asked = (request.method, request.host, name, request.path, request.query)
+        one = Recorded(*asked, answer.status, body, len(answer.content()))
         if shape and answer.status < 300 and not isinstance(answer.body, bytes):
             one.shape, one.answer = shape, json.loads(answer.content() or b"null")
         self.requests.append(one)
