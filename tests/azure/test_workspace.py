@@ -131,6 +131,17 @@ def test_the_workspace_is_asked_for_again_once_it_was_mended(double: StandIn, az
     assert azure.now("the location", located) == azure.scope.location
 
 
+class Forgotten(Azure):
+    """One whose workspace other threads forget as soon as it is kept."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, None if name == "_workspace" else value)
+
+
+def test_a_workspace_that_another_thread_forgets_meanwhile_is_used_all_the_same(double: StandIn, scope: Scope) -> None:
+    assert Forgotten(scope).now("the location", located) == scope.location
+
+
 def test_what_the_sdk_prints_reaches_nobody_and_ours_does(azure: Azure, capsys: pytest.CaptureFixture[str]) -> None:
     def talks(workspace: object) -> None:
         print("Registering model")

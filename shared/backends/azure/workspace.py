@@ -44,9 +44,11 @@ class Azure:
 
     def workspace(self) -> Any:
         """Return the SDK's Workspace; `Blocked` says which setting or role to mend."""
-        if self._workspace is None:
-            self._workspace = self._flight.join(self._found)
-        return self._workspace
+        # Read once: another thread may forget it at any moment.
+        found = self._workspace
+        if found is None:
+            found = self._workspace = self._flight.join(self._found)
+        return found
 
     def authentication(self) -> Any:
         """Return the SDK's authentication as whoever this app is."""
