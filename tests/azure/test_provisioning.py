@@ -95,6 +95,20 @@ def test_a_deployment_that_failed_tells_why_and_is_begun_again(double: StandIn, 
     assert setup.make()[1].state == "there"
 
 
+@pytest.mark.parametrize("state", ["Failed", "Canceled"])
+def test_a_workspace_that_failed_is_broken_until_it_is_begun_again(double: StandIn, azure: Azure, state: str) -> None:
+    body = {"location": "westeurope", "properties": {"provisioningState": state}}
+    double.ask("POST", "/faults", {"route": "GET */workspaces/signalbox-ml", "status": 200, "body": body})
+    setup = Setup(azure, None)
+
+    found = setup.look()[1]
+    begun = setup.make()[1]
+
+    assert (found.state, found.said) == ("broken", f"westeurope, {state}")
+    assert "activity log" in found.advice
+    assert (begun.state, begun.said) == ("making", "the deployment signalbox-workspace is Running")
+
+
 def test_an_answer_that_was_lost_makes_nothing_twice(double: StandIn, azure: Azure) -> None:
     double.ask("POST", "/empty")
     double.fault("PUT */deployments/*", "lost", times=1)

@@ -21,6 +21,8 @@ GROUPS = "2021-04-01"
 DEPLOYMENTS = "2021-04-01"
 WORKSPACES = "2023-04-01"
 SUBSCRIPTIONS = "2022-12-01"
+FAILED = ("Failed", "Canceled")
+"""States of a workspace that is there and never becomes usable by waiting."""
 OURS = ("ledger", "marks", "artifacts", "dead-letter")
 """The containers of the app itself, without what all their names begin with."""
 
@@ -121,13 +123,16 @@ class Setup:
         scope = self._azure.scope
         what = f"workspace {scope.workspace}"
         found = arm.get(self._azure, f"the {what}", scope.path, WORKSPACES)
-        if found:
-            its = str(found["properties"].get("provisioningState", ""))
+        its = str(found["properties"].get("provisioningState", "")) if found else ""
+        if found and its not in FAILED:
             state: State = "there" if its in ("Succeeded", "Updating") else "making"
             return Part(what, state, f"{found['location']}, {its}")
-        return _of_deployment(
-            what, arm.get(self._azure, f"the deployment of the {what}", self._deployment(), DEPLOYMENTS)
-        )
+        deployment = arm.get(self._azure, f"the deployment of the {what}", self._deployment(), DEPLOYMENTS)
+        told = _of_deployment(what, deployment)
+        if told is None and found:
+            advice = "see why in the portal, in its activity log, mend that, then make it again"
+            return Part(what, "broken", f"{found['location']}, {its}", advice)
+        return told
 
     def _deployment(self) -> str:
         return f"{self._azure.scope.group_path}/providers/Microsoft.Resources/deployments/{foundation.DEPLOYMENT}"
