@@ -4,6 +4,8 @@ import ast
 import asyncio
 import json
 import logging
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +125,21 @@ def test_the_address_is_really_asked_who_answers_and_no_key_is_kept_of_that(
     tiny.double.ask("POST", f"/crash/{PROJECT}/r{RELEASE}")
     assert seen(tiny) is None, "Azure still calls it healthy, and nobody answers"
     assert key not in caplog.text + str(capfd.readouterr()) + repr(asked) + everything_kept(tiny)
+
+
+def test_an_endpoint_that_speaks_no_http_does_not_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as beside:
+
+        def babbles() -> None:
+            one, _ = listening.accept()
+            with one:
+                one.recv(4096)
+                one.sendall(b"no status at all\r\n\r\n")
+
+        said = beside.submit(babbles)
+
+        assert not Default(RELEASE, 1, f"http://127.0.0.1:{listening.getsockname()[1]}/score", "key").answers(20)
+        said.result()
 
 
 def test_a_slot_that_does_not_answer_is_not_led_to(tiny: Tiny) -> None:

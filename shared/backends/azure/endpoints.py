@@ -5,6 +5,7 @@ patch that carries the generation as a tag. That patch is not conditional: an ol
 one. Then the default shows a smaller generation than the stream's head, and the next look switches again.
 """
 
+import http.client
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -51,7 +52,7 @@ class Default(Struct, frozen=True):
         except urllib.error.HTTPError as refused:
             with refused:
                 status, by = refused.code, refused.headers.get(ANSWERED_BY)
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return False
         # A front may drop the header: then what Azure says of the default has to do.
         return status in (200, 400) and by in (None, self.release)
