@@ -40,6 +40,11 @@ class AzureSettings(Struct, frozen=True):
     state: Path
     """A folder that may be written and lost."""
 
+    def __repr__(self) -> str:
+        """Say where, and never with which secret: what is shown may be logged."""
+        where = f"{self.subscription}/{self.resource_group}/{self.workspace}"
+        return f"AzureSettings({where}, as {self.client or 'managed identity'})"
+
 
 class Settings(Struct, frozen=True):
     """What the operator set; secrets are named in `projects.toml` and stand in the environment as SECRET_<NAME>."""

@@ -81,9 +81,10 @@ def test_the_storage_is_the_one_that_was_chosen(tmp_path: Path, given: dict[str,
     assert settings.read(environ(tmp_path, PROJECTS.encode(), **given)).storage == storage
 
 
+UUID = "11111111-2222-3333-4444-555555555555"
 WORKSPACE = {
     "BACKEND": "azure",
-    "AZURE_SUBSCRIPTION_ID": "11111111-2222-3333-4444-555555555555",
+    "AZURE_SUBSCRIPTION_ID": UUID,
     "AZURE_RESOURCE_GROUP": "models",
     "AZUREML_WORKSPACE": "models-ws",
     "STORAGE_CONNECTION": "https://models.blob.core.windows.net",
@@ -101,7 +102,7 @@ def test_azure_needs_its_workspace_and_neither_a_folder_nor_a_scoring_address(tm
     given = environ(tmp_path, PROJECTS.encode(), **WORKSPACE)
     read = settings.read({name: value for name, value in given.items() if name not in {"STATE_DIR", "LIVE_URL"}})
     assert read.azure == settings.AzureSettings(
-        subscription="11111111-2222-3333-4444-555555555555",
+        subscription=UUID,
         resource_group="models",
         workspace="models-ws",
         tenant="",
@@ -120,6 +121,18 @@ def test_azure_needs_its_workspace_and_neither_a_folder_nor_a_scoring_address(tm
     assert read.storage == "https://models.blob.core.windows.net"
     assert read.state.is_absolute()
     assert read.event_seconds == 18.0
+
+
+def test_settings_of_azure_that_are_printed_show_no_secret(tmp_path: Path) -> None:
+    account = "DefaultEndpointsProtocol=https;AccountName=models;AccountKey=a2V5"
+    person = {"AZURE_TENANT_ID": UUID, "AZURE_CLIENT_ID": UUID, "AZURE_CLIENT_SECRET": "hunter2"}
+    read = settings.read(environ(tmp_path, PROJECTS.encode(), **WORKSPACE | person | {"STORAGE_CONNECTION": account}))
+
+    shown = repr(read.azure)
+
+    assert read.azure is not None
+    assert (read.azure.secret, read.azure.storage) == ("hunter2", account)
+    assert shown == f"AzureSettings({UUID}/models/models-ws, as {UUID})"
 
 
 def test_without_azure_nothing_of_it_is_read(tmp_path: Path) -> None:
