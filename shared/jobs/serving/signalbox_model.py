@@ -12,12 +12,13 @@ def verified(folder: str, digest: str) -> str:
 
     A registry that keeps a whole folder gives it back as a folder within the model's own.
     """
-    below = [entry.path for entry in sorted(os.scandir(folder), key=lambda entry: entry.name) if entry.is_dir()]
-    found = {candidate: folder_digest(candidate) for candidate in (folder, *below)}
-    for candidate, its in found.items():
-        if its == digest:
-            return candidate
-    raise RuntimeError(f"The files of the model are {found[folder]} and {digest} was approved; look into the registry")
+    its = folder_digest(folder)
+    if its == digest:
+        return folder
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        if entry.is_dir() and folder_digest(entry.path) == digest:
+            return entry.path
+    raise RuntimeError(f"The files of the model are {its} and {digest} was approved; look into the registry")
 
 
 def folder_digest(folder: str) -> str:
