@@ -1,7 +1,7 @@
 """Environments: one for each set of requirements and base image, registered when it is not there yet.
 
-Its name holds the digest of all that goes into it, so one that is there is the right one, and its first version is
-the only one that is ever used.
+Its name holds the digest of all that goes into it, so one that is there is the right one. Two processes that register
+it at the same moment may make two versions: they are of the same content, and it does not matter which one is used.
 """
 
 import hashlib
