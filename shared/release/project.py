@@ -56,9 +56,13 @@ class ProjectState(Struct):
 
     @property
     def asking(self) -> int:
-        """The highest number about which people are asked or agreed; a rejected question is in nobody's way."""
-        still = (number for release, number in self.asked.items() if self.closed.get(release, "live") == "live")
-        return max(still, default=0)
+        """The highest number about which people are asked or agreed; a rejected question is in nobody's way.
+
+        Nor is one about a version that others registered: it is newer by its number only, not by what is in it.
+        """
+        theirs = {release for release, numbered in self.numbered.items() if numbered.version is not None}
+        still = {release for release in self.asked if self.closed.get(release, "live") == "live"} - theirs
+        return max((self.asked[release] for release in still), default=0)
 
     @property
     def data(self) -> tuple[facts.BlobSeen, ...]:

@@ -359,3 +359,12 @@ def test_a_question_stands_in_the_way_of_older_ones_until_it_ends_other_than_liv
     assert project.fold(asked).asking == 3
     assert project.fold([*asked, facts.ReleaseClosed("b" * 20, "live")]).asking == 3
     assert project.fold([*asked, facts.ReleaseClosed("b" * 20, "rejected")]).asking == 2
+
+
+def test_a_question_about_what_others_registered_stands_in_nobodys_way() -> None:
+    ours, theirs = numbered("a" * 20, 2), numbered("b" * 20, 3)
+    theirs = msgspec.structs.replace(theirs, cause="adopted", version=facts.VersionSeen("houses", 2, ""))
+    again = msgspec.structs.replace(theirs, release="c" * 20, number=4, cause="rerun")
+    asked = [facts.ApprovalAsked(each.release, each.number) for each in (ours, theirs, again)]
+    assert project.fold([ours, theirs, again, *asked]).asking == 2
+    assert project.fold([theirs, again, *asked[1:]]).asking == 0

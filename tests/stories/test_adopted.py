@@ -313,6 +313,47 @@ def test_people_who_are_asked_about_a_newer_release_are_asked_no_more_about_an_a
     assert (world.ended(older), line.standing(world.state(newest(world)))) == ("superseded", "ask")
 
 
+@pytest.mark.parametrize("on_newer", ["finish", "queue", "cancel"])
+def test_a_push_in_training_goes_on_beside_a_version_that_others_register_meanwhile(on_newer: str) -> None:
+    world = adopting()
+    world.projects["houses"] = replace(world.projects["houses"], on_newer=on_newer)  # type: ignore[arg-type]
+    world.running.add("train")
+    push = world.push("b")
+    world.run()
+    world.register_elsewhere()
+    world.run()
+    theirs = newest(world)
+    assert [line.standing(world.state(each)) for each in (push, theirs)] == ["train", "ask"]
+    world.running.clear()
+    world.end_jobs()
+    world.run()
+    world.patrol()
+    world.run()
+    assert [line.standing(world.state(each)) for each in (push, theirs)] == ["ask", "ask"]
+    assert go_live(world, push) == world.live()
+    world.patrol()
+    world.run()
+    known = world.state(theirs)
+    assert (line.standing(known), known.round) == ("ask", 2)
+    assert go_live(world, theirs) == world.live()
+
+
+def test_a_push_that_waits_for_approval_goes_live_after_a_version_that_others_registered_was_rejected() -> None:
+    world = adopting()
+    push = world.push("b")
+    world.run()
+    world.register_elsewhere()
+    world.run()
+    theirs = newest(world)
+    world.decide(theirs, decision="reject")
+    world.run()
+    world.patrol()
+    world.run()
+    assert [world.ended(each) for each in (push, theirs)] == ["open", "rejected"]
+    go_live(world, push)
+    assert (world.ended(push), world.live()) == ("live", push)
+
+
 def test_what_is_run_again_is_the_same_version_judged_again() -> None:
     world = adopting()
     world.failing["try"] = "the network was down"
