@@ -77,5 +77,13 @@ class Blocked(Unavailable):
     """An outside service answers, but not to us: an operator must mend what the message names, and then it goes on."""
 
 
+class NotYet(Unavailable):
+    """Nothing is away: what came has its turn after something else, such as a training."""
+
+
+class Absent(NotYet):
+    """What an event tells of is not there, or not yet; its dead letter is the last that is waited for."""
+
+
 class Misconfigured(SignalboxError):
     """Settings are missing or wrong; the message names every one of them at once."""

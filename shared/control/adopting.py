@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from shared.answers import Order
 from shared.control.opening import Opened, Opening
-from shared.errors import Moved, Unavailable
+from shared.errors import Absent, Moved, NotYet
 from shared.ports import Outside
 from shared.release import adopted, facts, ids, project, state
 from shared.release.facts import Cause, VersionSeen
@@ -15,8 +15,15 @@ from shared.release.notices import ModelHeard
 from shared.streams import Streams, project_stream, release_stream
 
 SOURCE = "ModelRegistered"
-AGAIN = "register it again"
+REGISTER, RUN = "register it again", "run it again"
+"""What to do next: whoever registered a version, and whoever asked for a release of it once more."""
 _NUMBER = re.compile(r"[0-9]{1,9}")
+
+
+class Ours(Struct, frozen=True):
+    """A version that a release of ours made, though its event did not say so."""
+
+    release: str
 
 
 class Adopting(Struct, frozen=True):
@@ -26,10 +33,15 @@ class Adopting(Struct, frozen=True):
     streams: Streams
     opening: Opening
 
-    async def hear(self, notice: ModelHeard) -> list[Order]:
-        """Take in a version that others registered; raises `Unavailable` when the registry cannot be asked."""
+    async def hear(self, notice: ModelHeard) -> list[Order] | Ours:
+        """Take in a version whose event names no release, or say which release made it.
+
+        Raises `Unavailable` when the registry cannot be asked, or `Absent` when it does not know the version.
+        """
         name, subject = notice.name, f"{notice.name}:{notice.version}"
         new = await self._heard(name, notice.version)
+        if isinstance(new, Ours):
+            return new
         if isinstance(new, str):
             await self.opening.came_in(name, facts.CameIn(SOURCE, subject, "recorded", new))
             return []
@@ -37,29 +49,27 @@ class Adopting(Struct, frozen=True):
         await self.opening.came_in(name, row)
         return [new.order] if new.order else []
 
-    async def _heard(self, name: str, number: str) -> Opened | str:
+    async def _heard(self, name: str, number: str) -> Opened | Ours | str:
         about = f"version {number} of {name} was registered elsewhere"
-        if self.outside.projects[name].registered_elsewhere == "ignore":
-            advice = f'to have such versions judged, set registered_elsewhere = "adopt" in projects.toml and {AGAIN}'
-            return f"{about} and is ignored; {advice}"
         if not _NUMBER.fullmatch(number):
-            return f"{about}, and only versions that are numbers can be adopted; {AGAIN} with a number"
+            return f"{about}, and only versions that are numbers can be adopted; {REGISTER} with a number"
         ask = adopted.ask_of(name, int(number))
         known = await self.streams.project(name)
         if before := next((each for each in known.numbered.values() if each.ask == ask), None):
             return await self.opening.again(name, before.release)
+        # Also for who ignores those of others: whose it is, only the registry says.
         found = await self.outside.registry.version(name, int(number))
         if found is None:
-            return f"{about}, and the model registry does not know it; if it was not deleted, {AGAIN}"
-        if await self._is_ours(found.release):
-            # Its event did not say so: the registry does, and the look of that release finds it.
-            return f"version {number} of {name} is the one that release {found.release} made; nothing is to be done"
+            raise Absent(f"{about}, and the model registry does not know it; if it was not deleted, {REGISTER}")
+        if made_by := await self._made_by(found.release):
+            return Ours(made_by)
         version = VersionSeen(found.name, found.number, found.digest)
         return await self.open(name, version, ask, "adopted", "", about)
 
-    async def _is_ours(self, release: str) -> bool:
+    async def _made_by(self, release: str) -> str:
+        """Return the release of ours that this property of a version leads to; empty when there is none."""
         named = ids.release_in(release)
-        return named is not None and bool((await self.streams.read(release_stream(named))).records)
+        return named if named and (await self.streams.read(release_stream(named))).records else ""
 
     async def open(self, name: str, version: VersionSeen, ask: str, cause: Cause, by: str, reason: str) -> Opened | str:
         """Open the release of a version, or find it; return why there cannot be one, and what to do next."""
@@ -76,8 +86,10 @@ class Adopting(Struct, frozen=True):
             known = self.streams.project_of(stream)
             if asked := next((each for each in known.numbered.values() if each.ask == ask), None):
                 return project.before(stream.facts, asked.release), asked
+            if self.outside.projects[name].registered_elsewhere == "ignore":
+                return _ignored(cause, reason)
             if known.passed is None or not await self._is_checked(known.passed, version):
-                advice = f"push one, and {AGAIN} once it passed"
+                advice = f"push one, and {_again(cause)} once it passed"
                 return f"{reason}, and no commit of {name} passed check that it could be scored with; {advice}"
             new = self.opening.numbered(name, known, known.passed.commit, ask, cause, by, reason)
             new = replace(new, version=version)
@@ -93,5 +105,16 @@ class Adopting(Struct, frozen=True):
         if adopted.begins_with(version, source):
             return True
         if source.ended is None:
-            raise Unavailable(f"release #{passed.number} passed check, and its outcome is about to be recorded")
+            raise NotYet(f"release #{passed.number} passed check, and its outcome is about to be recorded")
         return False
+
+
+def _again(cause: Cause) -> str:
+    return REGISTER if cause == "adopted" else RUN
+
+
+def _ignored(cause: Cause, reason: str) -> str:
+    advice = f'to have such versions judged, set registered_elsewhere = "adopt" in projects.toml and {_again(cause)}'
+    if cause == "adopted":
+        return f"{reason} and is ignored; {advice}"
+    return f'registered_elsewhere is "ignore" now, and others registered this version; {advice}'

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from shared.answers import Order
-from shared.control.adopting import Adopting
+from shared.control.adopting import Adopting, Ours
 from shared.control.working import again, orders
 from shared.errors import Moved
 from shared.release import facts, ids, line, state
@@ -23,11 +23,24 @@ class Hearing(Struct, frozen=True):
         """Append the fact, order the step that waits for it; what is no release of ours is kept and not used."""
         fact, leads_to, step = heard(notice)
         release = ids.release_in(leads_to)
-        while release:
+        kept = await self._kept(release, fact, step) if release else None
+        if kept is not None:
+            return kept
+        if isinstance(notice, ModelHeard) and notice.name in self.adopting.outside.projects:
+            taken = await self.adopting.hear(notice)
+            return (await self._kept(taken.release, fact, step) or []) if isinstance(taken, Ours) else taken
+        reason = "no release of ours has this name"
+        row = facts.CameIn(fact.event, fact.subject, "refused", reason)
+        await self.streams.add(INBOX, [row])
+        return []
+
+    async def _kept(self, release: str, fact: facts.Heard, step: str) -> list[Order] | None:
+        """Keep in a release what was heard of it; None when there is no such release."""
+        while True:
             stream = await self.streams.recall(release_stream(release))
             known = state.fold(stream.facts)
             if known.opened is None:
-                break
+                return None
             if known.ended is not None:
                 return again(known)
             fresh = (fact.event, fact.subject) not in known.heard
@@ -41,12 +54,6 @@ class Hearing(Struct, frozen=True):
             except Moved:
                 continue
             return orders(known, due) or (again(known) if line.standing(known) == step else [])
-        if isinstance(notice, ModelHeard) and notice.name in self.adopting.outside.projects:
-            return await self.adopting.hear(notice)
-        reason = "no release of ours has this name"
-        row = facts.CameIn(fact.event, fact.subject, "refused", reason)
-        await self.streams.add(INBOX, [row])
-        return []
 
 
 def heard(notice: Hearable) -> tuple[facts.Heard, str, str]:

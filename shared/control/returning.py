@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from msgspec import Struct
 
 from shared.answers import Answer, Order
-from shared.errors import NotUnderstood, SignalboxError, Unavailable
+from shared.errors import Absent, NotUnderstood, NotYet, SignalboxError, Unavailable
 from shared.ports import Outside
 from shared.release import facts
 from shared.release.notices import Notice
@@ -39,8 +39,8 @@ class Returning(Struct, frozen=True):
                 orders += await self._one(name, content, told, take_in)
             except SignalboxError as error:
                 log.warning("letter=%r cannot be taken in now: error=%r", name, error)
-                # What is away now is away for the letters after this one too; what is broken is so for itself.
-                if isinstance(error, Unavailable):
+                # What is away is so for the letters after this one too; what is broken or has its turn later is not.
+                if isinstance(error, Unavailable) and not isinstance(error, NotYet):
                     break
         return orders
 
@@ -50,7 +50,12 @@ class Returning(Struct, frozen=True):
         became: facts.Became = "recorded"
         reason = "an event that was not delivered came back from its dead letter"
         try:
-            orders += (await take_in(told(content))).orders
+            for notice in told(content):
+                try:
+                    orders += (await take_in([notice])).orders
+                except Absent as error:
+                    # It came again for as long as Event Grid sends it; a letter that stayed would stay for ever.
+                    became, reason = "refused", f"{reason}, and it is waited for no longer: {error}"
         except NotUnderstood as error:
             became, reason = "refused", f"{reason}, and cannot be used: {error}"
         await self.streams.add(INBOX, [facts.CameIn("dead-letter", name, became, reason, kept)])

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from shared import pages, reports, words
-from shared.errors import NotAllowed, Unavailable
+from shared.errors import Conflict, NotAllowed, Unavailable
 from shared.release import adopted, facts, line, notices
 from tests.stories.test_crashes import decide_and_rest, survive, until_rest
 from tests.world import FILES, RUNNER, Crash, World
@@ -125,29 +125,69 @@ def test_the_same_event_twice_is_one_release_and_asks_the_registry_once() -> Non
     assert told(world) == [("release", "release #2")] * 4
 
 
-def test_a_version_of_ours_whose_event_does_not_say_so_is_not_adopted() -> None:
-    world = adopting()
-    world.take_in(notices.ModelHeard("houses", "1", ""))
+@pytest.mark.parametrize("rule", ["ignore", "adopt"])
+def test_a_version_of_ours_whose_event_does_not_say_so_lets_its_release_go_on(rule: str) -> None:
+    world = World()
+    world.projects["houses"] = replace(world.projects["houses"], registered_elsewhere=rule)  # type: ignore[arg-type]
+    world.data()
+    release = world.push("a")
+    while not world.versions:
+        world.run_one()
+    # Nothing else tells of it: the event says nothing of a release, and no patrol looks.
+    world.events.clear()
+    world.orders.clear()
+    event = notices.ModelHeard("houses", "1", "")
+    world.take_in(event)
+    assert facts.Heard("ModelRegistered", "houses:1") in world.facts(f"release/{release}")
     world.run()
-    (release,) = world.state_of_project().numbered
-    reason = f"version 1 of houses is the one that release {release} made; nothing is to be done"
-    assert told(world) == [("recorded", reason)]
+    go_live(world, release)
+    before = world.ledger_bytes(f"release/{release}")
+    world.take_in(event)
+    world.run()
+    assert (world.live(), list(world.state_of_project().numbered)) == (release, [release])
+    assert (world.ledger_bytes(f"release/{release}"), told(world)) == (before, [])
 
 
-def test_an_event_that_comes_before_the_version_can_be_seen_says_what_to_do_and_coming_again_is_judged() -> None:
+UNSEEN = (
+    "version 2 of houses was registered elsewhere, and the model registry does not know it; "
+    "if it was not deleted, register it again"
+)
+
+
+def test_an_event_that_comes_before_the_version_can_be_seen_comes_again_and_is_judged() -> None:
     world = adopting()
     event = notices.ModelHeard("houses", "2", "")
-    world.take_in(event)
-    ((became, reason),) = told(world)
-    assert (became, len(world.state_of_project().numbered)) == ("recorded", 1)
-    assert reason == (
-        "version 2 of houses was registered elsewhere, and the model registry does not know it; "
-        "if it was not deleted, register it again"
-    )
+    with pytest.raises(Unavailable) as raised:
+        world.take_in(event)
+    assert str(raised.value) == UNSEEN
+    assert (told(world), len(world.state_of_project().numbered)) == ([], 1)
     world.register_elsewhere(tells=False)
     world.take_in(event)
     world.run()
     assert line.standing(world.state(newest(world))) == "ask"
+
+
+def letter(*versions: int) -> bytes:
+    """Return what Event Grid leaves of events of others that it gave up."""
+    kind = "Microsoft.MachineLearningServices.ModelRegistered"
+    event = {"id": "1", "eventType": kind, "subject": "models/houses", "eventTime": "2026-03-03T09:00:00Z"}
+    data = [{"modelName": "houses", "modelVersion": str(each)} for each in versions]
+    return json.dumps([event | {"data": each} for each in data]).encode()
+
+
+def test_the_dead_letter_of_a_version_that_was_deleted_is_the_end_of_it() -> None:
+    world = adopting()
+    world.register_elsewhere(tells=False)
+    world.letters.letters |= {"A/1.json": letter(9, 2), "B/2.json": letter(9)}
+    world.patrol()
+    world.run()
+    assert not world.letters.letters
+    release = newest(world)
+    assert line.standing(world.state(release)) == "ask"
+    assert world.specs[f"{release}-evaluate-1"].inputs["model"] == "version:houses:2"
+    rows = [row for row in world.facts("inbox") if isinstance(row, facts.CameIn)]
+    said = f"came back from its dead letter, and it is waited for no longer: {UNSEEN.replace('version 2', 'version 9')}"
+    assert [(row.became, row.reason.endswith(said)) for row in rows] == [("refused", True)] * 2
 
 
 def test_a_registry_that_cannot_be_asked_lets_the_event_come_again() -> None:
@@ -368,6 +408,36 @@ def test_what_is_run_again_is_the_same_version_judged_again() -> None:
     assert world.live() == release != failed
     assert world.specs[f"{release}-evaluate-1"].inputs["model"] == "version:houses:2"
     assert world.state(release).release.cause == "rerun"
+
+
+def failed_adoption() -> tuple[World, notices.RerunAsked]:
+    """Return a world in which an adopted release failed, and how a person asks for it again."""
+    world = adopting()
+    world.failing["try"] = "the network was down"
+    world.register_elsewhere()
+    world.run()
+    world.failing.clear()
+    return world, notices.RerunAsked(newest(world), "bo@example.org", "the network is back", "")
+
+
+def test_what_is_run_again_is_not_judged_when_the_operator_ignores_it_now() -> None:
+    world, again = failed_adoption()
+    adopts = world.projects["houses"]
+    world.projects["houses"] = replace(adopts, registered_elsewhere="ignore")
+    with pytest.raises(Conflict) as refused:
+        world.take_in(again)
+    assert str(refused.value) == (
+        'registered_elsewhere is "ignore" now, and others registered this version; '
+        'to have such versions judged, set registered_elsewhere = "adopt" in projects.toml and run it again'
+    )
+    assert len(world.state_of_project().numbered) == 2
+    world.projects["houses"] = adopts
+    world.take_in(again)
+    world.run()
+    # What was asked while it was adopted is the same ask, and its release goes on.
+    world.projects["houses"] = replace(adopts, registered_elsewhere="ignore")
+    world.take_in(again)
+    assert (len(world.state_of_project().numbered), line.standing(world.state(newest(world)))) == (3, "ask")
 
 
 def test_new_data_are_trained_although_a_version_was_judged_with_them() -> None:
