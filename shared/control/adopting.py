@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from shared.answers import Order
 from shared.control.opening import Opened, Opening
-from shared.errors import Absent, Moved, NotYet
+from shared.errors import Absent, Conflict, Moved, NotYet
 from shared.ports import Outside
 from shared.release import adopted, facts, ids, project, state
 from shared.release.facts import Cause, VersionSeen
@@ -36,7 +36,8 @@ class Adopting(Struct, frozen=True):
     async def hear(self, notice: ModelHeard) -> list[Order] | Ours:
         """Take in a version whose event names no release, or say which release made it.
 
-        Raises `Unavailable` when the registry cannot be asked, or `Absent` when it does not know the version.
+        Raises `Unavailable` when the registry cannot be asked, `Absent` when it does not know the version, and
+        `NotYet` while a newer commit is in training.
         """
         name, subject = notice.name, f"{notice.name}:{notice.version}"
         new = await self._heard(name, notice.version)
@@ -88,6 +89,7 @@ class Adopting(Struct, frozen=True):
                 return project.before(stream.facts, asked.release), asked
             if self.outside.projects[name].registered_elsewhere == "ignore":
                 return _ignored(cause, reason)
+            _let_pass(known, cause)
             if known.passed is None or not await self._is_checked(known.passed, version):
                 advice = f"push one, and {_again(cause)} once it passed"
                 return f"{reason}, and no commit of {name} passed check that it could be scored with; {advice}"
@@ -118,3 +120,19 @@ def _ignored(cause: Cause, reason: str) -> str:
     if cause == "adopted":
         return f"{reason} and is ignored; {advice}"
     return f'registered_elsewhere is "ignore" now, and others registered this version; {advice}'
+
+
+def _let_pass(known: project.ProjectState, cause: Cause) -> None:
+    """Let a newer commit than the last that passed check go first: what is adopted would take its place once live.
+
+    Raises `NotYet`, so that the event comes again, and `Conflict` for a person.
+    """
+    passed = known.passed
+    running = [each for each in known.running if each.version is None]
+    newer = [each for each in running if passed and each.number > passed.number and each.commit != passed.commit]
+    if not newer:
+        return
+    first = f"release #{newer[0].number} of commit {newer[0].commit[:7]} is in training; it comes first"
+    if cause == "adopted":
+        raise NotYet(first)
+    raise Conflict(f"{first}: {_again(cause)} when it passed check, or cancel it first")

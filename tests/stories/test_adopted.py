@@ -190,6 +190,75 @@ def test_the_dead_letter_of_a_version_that_was_deleted_is_the_end_of_it() -> Non
     assert [(row.became, row.reason.endswith(said)) for row in rows] == [("refused", True)] * 2
 
 
+def test_a_version_whose_turn_has_not_come_holds_up_no_other_letter() -> None:
+    world = adopting()
+    world.register_elsewhere(tells=False)
+    world.running.add("check")
+    push = world.push("b")
+    world.run()
+    world.letters.letters |= {"A/1.json": letter(2), "B/2.json": letter(9)}
+    world.patrol()
+    assert list(world.letters.letters) == ["A/1.json"]
+    world.running.clear()
+    world.end_jobs()
+    world.run()
+    world.patrol()
+    world.run()
+    assert not world.letters.letters
+    assert [line.standing(world.state(each)) for each in (push, newest(world))] == ["ask", "ask"]
+
+
+def test_a_newer_commit_that_is_in_check_comes_before_a_version_that_others_register() -> None:
+    world = adopting()
+    world.running.add("check")
+    push = world.push("b")
+    world.run()
+    version = world.register_elsewhere(tells=False)
+    event = notices.ModelHeard("houses", str(version.number), "")
+    for _ in range(2):
+        with pytest.raises(Unavailable, match=r"^release #2 of commit bbbbbbb is in training; it comes first$"):
+            world.take_in(event)
+    assert (told(world), list(world.state_of_project().numbered)[1:]) == ([], [push])
+    world.running.clear()
+    world.end_jobs()
+    world.run()
+    world.take_in(event)
+    world.run()
+    theirs = newest(world)
+    assert world.state(theirs).release.commit == "b" * 40
+    go_live(world, push)
+    world.patrol()
+    go_live(world, theirs)
+    assert [world.ended(each) for each in (push, theirs)] == ["live", "live"]
+
+
+@pytest.mark.parametrize("ends", ["cancelled", "failed", "parked"])
+def test_a_newer_commit_that_is_not_in_training_any_more_holds_up_no_version(ends: str) -> None:
+    world = adopting()
+    world.running.add("check")
+    push = world.push("b")
+    world.run()
+    world.running.clear()
+    if ends == "cancelled":
+        world.take_in(notices.CancelAsked(push, "dee@example.org", "not this one"))
+    elif ends == "failed":
+        world.failing["check"] = "the tests fail"
+        world.end_jobs()
+    else:
+        world.losing.add("check")
+        world.jobs[f"{push}-check-1"] = replace(world.jobs[f"{push}-check-1"], status="lost")
+        for _ in range(5):
+            world.patrol()
+            world.run()
+    world.run()
+    known = world.state(push)
+    assert ends == ("parked" if known.parked else known.ended and known.ended.how)
+    world.register_elsewhere()
+    world.run()
+    assert world.state(newest(world)).release.commit == "a" * 40
+    assert line.standing(world.state(newest(world))) == "ask"
+
+
 def test_a_registry_that_cannot_be_asked_lets_the_event_come_again() -> None:
     world = adopting()
     world.register_elsewhere(tells=False)
@@ -234,6 +303,48 @@ def test_a_version_that_comes_in_the_moment_between_a_check_and_its_outcome_come
     world.take_in(notices.ModelHeard("houses", "1", ""))
     assert told(world)[-1][0] == "recorded"
     assert list(world.state_of_project().numbered) == [release]
+
+
+def test_what_is_in_training_and_no_newer_commit_holds_up_no_version() -> None:
+    world = adopting()
+    world.running.add("check")
+    # The same commit on other data, and one before that which passed.
+    world.data("in/february.csv")
+    world.run()
+    world.register_elsewhere()
+    world.run()
+    assert [each.cause for each in world.state_of_project().running] == ["data"]
+    assert line.standing(world.state(newest(world))) == "ask"
+    before = world.push("b")
+    world.run()
+    last = world.push("c")
+    world.run()
+    world.compute.end(f"{last}-check-1")
+    world.run()
+    assert line.standing(world.state(before)) == "check"
+    world.register_elsewhere()
+    world.run()
+    assert world.state(newest(world)).release.commit == "c" * 40
+
+
+def test_a_version_that_is_being_judged_with_an_older_commit_holds_up_no_other() -> None:
+    world = adopting()
+    world.losing.add("check")
+    push = world.push("b")
+    while not world.state(push).parked:
+        world.patrol()
+        world.run()
+    world.losing.clear()
+    world.running.add("evaluate")
+    world.register_elsewhere()
+    world.run()
+    first = newest(world)
+    world.take_in(notices.ResumeAsked(push, "bo@example.org", "there is memory again"))
+    world.run()
+    world.register_elsewhere()
+    world.run()
+    commits = [world.state(each).release.commit[0] for each in (push, first, newest(world))]
+    assert (commits, line.standing(world.state(first))) == (["b", "a", "b"], "evaluate")
 
 
 def test_what_is_not_better_is_kept_out_and_production_stays() -> None:
@@ -438,6 +549,26 @@ def test_what_is_run_again_is_not_judged_when_the_operator_ignores_it_now() -> N
     world.projects["houses"] = replace(adopts, registered_elsewhere="ignore")
     world.take_in(again)
     assert (len(world.state_of_project().numbered), line.standing(world.state(newest(world)))) == (3, "ask")
+
+
+def test_what_is_run_again_lets_a_newer_commit_that_is_in_check_go_first() -> None:
+    world, again = failed_adoption()
+    world.running.add("check")
+    push = world.push("b")
+    world.run()
+    said = (
+        "release #3 of commit bbbbbbb is in training; it comes first: run it again when it passed check, or cancel it"
+    )
+    with pytest.raises(Conflict, match=f"^{said} first$"):
+        world.take_in(again)
+    # The project hears first that a commit passed; the process died before the release did, and it was cancelled.
+    RUNNER.run(world.control.streams.add("project/houses", [facts.CommitPassed(push, 3, "b" * 40)]))
+    world.take_in(notices.CancelAsked(push, "dee@example.org", "not this one"))
+    world.run()
+    with pytest.raises(
+        Conflict, match=r"no commit of houses passed check .* push one, and run it again once it passed"
+    ):
+        world.take_in(again)
 
 
 def test_new_data_are_trained_although_a_version_was_judged_with_them() -> None:
