@@ -1,7 +1,5 @@
 """Closing an ended release, and letting the stable address follow its stream."""
 
-from contextlib import suppress
-
 from msgspec import Struct
 
 from shared.answers import Order
@@ -33,9 +31,9 @@ class Closing(Struct, frozen=True):
             for turn in range(1, line.round_of(known, step) + 1):
                 await self.outside.jobs.cancel(run_name(release, step, turn))
         await self._vacate(project, "staging", slot_name(release, "staging"))
-        await self._keep_two(project, release)
+        due = await self._keep_two(project, release)
         await self._record(project, facts.ReleaseClosed(release, known.ended.how))
-        due = await self.governing.turns(project)
+        due += await self.governing.turns(project)
         await self.outside.ledger.unmark(f"open/{release}")
         return due
 
@@ -61,19 +59,29 @@ class Closing(Struct, frozen=True):
         if claimed(stream):
             await self.streams.add_while(claimed, stream, facts.SlotVacated(slot))
 
-    async def _keep_two(self, project: str, release: str) -> None:
-        """Stop the production slots that are neither live nor the one a roll back goes to."""
+    async def _keep_two(self, project: str, release: str) -> list[Order]:
+        """Stop the production slots that are neither live nor the one a roll back goes to; return what mends a mistake.
+
+        That they are left is proved after they were stopped: a slot that is recorded as vacated is looked at no more.
+        """
         stream = await self.streams.read(environment_stream(project, "production"))
         production, ours = environment.fold(stream.facts), slot_name(release, "production")
         kept = {decided.slot for decided in (production.live, production.before) if decided}
         # Those that were live and stopped are many after some years, and each is a question to the outside.
         left = {decided.slot for decided in production.history} - kept - production.vacated
-        for slot in sorted(left | ({ours} - kept)):
+        stopped = sorted(left | ({ours} - kept))
+        for slot in stopped:
             await self.outside.hosting.stop(slot)
-        if left:
-            # One that production was rolled back to meanwhile is not left: the next close looks again.
-            with suppress(Moved):
+        try:
+            if left:
                 await self.streams.append(stream, [facts.SlotVacated(slot) for slot in sorted(left)])
+            elif stopped:
+                await self.streams.still(stream)
+        except Moved:
+            # Production was rolled back meanwhile, perhaps to what was just stopped: that is started again.
+            # What is still left is stopped once more by the next close.
+            return [Order("converge", project=project, environment="production")]
+        return []
 
     async def converge(self, project: str, which: str) -> list[Order]:
         """Make the stable address answer from the head of its stream; raises `Unavailable` until it does."""

@@ -1,6 +1,7 @@
 """The line as people tell it: push, the run ends, approve, live."""
 
 import random
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.answers import Order
 from shared.errors import Conflict, NotAllowed, Unavailable
-from shared.release import facts, line, notices
+from shared.release import environment, facts, line, notices
 from tests.world import FILES, SETTINGS, World, commit
 
 
@@ -115,6 +117,57 @@ def test_a_slot_that_was_live_is_stopped_once_and_again_only_when_production_wen
     live_release(world, "f")
     live_release(world, "1")
     assert hosting.stopped.count(f"{first}-production") == 2
+
+
+@dataclass
+class Interrupted:
+    """A hosting that lets production be rolled back, by another process, right before it stops a slot."""
+
+    world: World
+    port: Any
+    slot: str
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.port, name)
+
+    async def stop(self, slot: str) -> None:
+        """Stop it, once somebody else went back to it."""
+        first = slot.removesuffix("-production")
+        if slot == self.slot and self.world.live() != first:
+            elsewhere = self.world.controller(lambda _, port: port)
+            back = notices.EnvironmentAsked("houses", "production", "rollback", "bo@example.org", "slow", to=first)
+            for order in (await elsewhere.take_in([back])).orders:
+                with suppress(Unavailable):
+                    await elsewhere.work(order.text(), "elsewhere:1")
+                # Made by the first delivery, answered from at the second.
+                await elsewhere.work(order.text(), "elsewhere:2")
+        await self.port.stop(slot)
+
+
+@pytest.mark.parametrize("vacated", [False, True])
+def test_a_slot_that_is_rolled_back_to_while_it_is_stopped_answers_again_without_the_patrol(vacated: bool) -> None:
+    world = World()
+    first = live_release(world)
+    better(world)
+    live_release(world, "b")
+    if vacated:
+        live_release(world, "c")
+    slot = f"{first}-production"
+    world.control = world.controller(lambda name, port: Interrupted(world, port, slot) if name == "hosting" else port)
+    if vacated:
+        world.orders.append(Order("close", first))
+    else:
+        third = world.push("c")
+        world.run()
+        world.decide(third)
+    # It is started again by the first delivery of the order that the close leaves.
+    with pytest.raises(Unavailable, match=f"slot {slot} does not answer yet"):
+        world.run()
+    world.run()
+    production = environment.fold(world.facts("environment/houses/production"))
+    assert production.live is not None
+    assert (production.live.release, production.live.why, world.live()) == (first, "rolled back", first)
+    assert world.services[slot].status == "answering"
 
 
 @pytest.mark.parametrize("step", ["check", "train", "evaluate", "certify", "package", "try"])
