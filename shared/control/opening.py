@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import MutableMapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 from msgspec import Struct
@@ -129,9 +128,10 @@ class Opening(Struct, frozen=True):
         stream = await self.streams.recall(release_stream(opened.release))
         if not stream.records:
             fresh = state.fold(first)
-            with suppress(Moved):
-                await self.streams.append(stream, [*first, *line.due(fresh)])
-            stream = await self.streams.recall(stream.name)
+            try:
+                stream = await self.streams.append(stream, [*first, *line.due(fresh)])
+            except Moved:
+                stream = await self.streams.recall(stream.name)
         else:
             stream = await self.streams.read(stream.name)
         # One that has ended is closed again: this mark may have been put after the close took it away.
