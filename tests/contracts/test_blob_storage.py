@@ -13,7 +13,7 @@ from azure.core.pipeline.transport import RequestsTransport
 
 from shared.backends.blobs import Account, BlobArtifacts, BlobLedger
 from shared.backends.blobs.account import Unanswered
-from shared.errors import Conflict, Misconfigured, Unavailable
+from shared.errors import Conflict, Misconfigured, NotFound, Unavailable
 from tests import storage
 from tools.local.azurite import Ports
 
@@ -342,6 +342,23 @@ def test_a_changed_artifact_is_never_handed_out_and_storing_again_heals_it(tmp_p
         asyncio.run(storage.artifacts(tmp_path).get(digest))
     asyncio.run(artifacts.put(b"right"))
     assert asyncio.run(storage.artifacts(tmp_path).get(digest)) == b"right"
+
+
+def test_an_artifact_that_is_too_large_to_be_remembered_pushes_no_other_out(tmp_path: Path) -> None:
+    account = storage.account(tmp_path)
+    artifacts, container = BlobArtifacts(account, remembers=10), account.container("artifacts")
+    small, newer, large = (asyncio.run(artifacts.put(each)) for each in (b"small", b"newer", b"eleven byte"))
+    assert asyncio.run(artifacts.get(large)) == b"eleven byte"
+    for name in list(container.list_blob_names()):
+        container.delete_blob(name)
+    assert [asyncio.run(artifacts.get(each)) for each in (small, newer)] == [b"small", b"newer"]
+    with pytest.raises(NotFound):
+        asyncio.run(artifacts.get(large))
+    # What fits takes the place of the oldest.
+    asyncio.run(artifacts.put(b"third"))
+    with pytest.raises(NotFound):
+        asyncio.run(artifacts.get(small))
+    assert asyncio.run(artifacts.get(newer)) == b"newer"
 
 
 def test_an_artifact_whose_answers_are_lost_is_stored(tmp_path: Path, wire: Wire) -> None:

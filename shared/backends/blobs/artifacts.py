@@ -18,11 +18,11 @@ REMEMBERED = 32 * 1024 * 1024
 class BlobArtifacts:
     """`Artifacts` in the container `signalbox-artifacts`, as `sha256/<first two>/<hex>`.
 
-    What was read or stored is remembered: its name says what it is, so it never changes.
+    What was read or stored is remembered, up to so many bytes: its name says what it is, so it never changes.
     """
 
-    def __init__(self, account: Account) -> None:
-        self._account = account
+    def __init__(self, account: Account, remembers: int = REMEMBERED) -> None:
+        self._account, self._most = account, remembers
         self._container = account.container("artifacts")
         self._remembered: dict[str, bytes] = {}
         self._turn = threading.Lock()
@@ -69,9 +69,12 @@ class BlobArtifacts:
         return content
 
     def _remember(self, digest: str, content: bytes) -> None:
+        # One that is larger would push out all the others, each time, and stay no more than they.
+        if len(content) > self._most:
+            return
         with self._turn:
             self._remembered[digest] = content
-            while sum(map(len, self._remembered.values())) > REMEMBERED:
+            while sum(map(len, self._remembered.values())) > self._most:
                 del self._remembered[next(iter(self._remembered))]
 
     def _blob(self, name: str) -> BlobClient:
