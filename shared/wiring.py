@@ -45,7 +45,7 @@ def wired() -> Wired:
     if _wired and _stamp(_wired[0].settings) == _wired[0].stamp:
         return _wired[0]
     read = settings.read()
-    built = Wired(Control.over(_outside(read), _locks, read.event_seconds), read, _stamp(read))
+    built = Wired(Control.over(_outside(read), read.event_seconds, _locks), read, _stamp(read))
     _wired[:] = [built]
     return built
 

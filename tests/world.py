@@ -43,7 +43,7 @@ from shared.release.notices import Notice
 from shared.release.project import ProjectState
 from shared.release.project import fold as project_of
 from shared.release.state import State
-from shared.settings import Settings
+from shared.settings import TABLE, Settings
 from shared.sources import dead_letters
 from shared.streams import INBOX, project_stream, release_stream
 
@@ -205,7 +205,7 @@ class World:
             approval_key=KEY,
             public_url="https://signalbox.example.org",
         )
-        return Control.over(outside, locks)
+        return Control.over(outside, float(TABLE["EVENT_SECONDS"].default), locks)
 
     def settings(self, secret: bytes) -> Settings:
         """Return what the operator set; every project's pushes are signed with this secret."""

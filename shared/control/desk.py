@@ -54,7 +54,7 @@ class Control(Struct, frozen=True):
 
     @staticmethod
     def over(
-        outside: Outside, locks: MutableMapping[str, asyncio.Lock] | None = None, event_seconds: float = 18.0
+        outside: Outside, event_seconds: float, locks: MutableMapping[str, asyncio.Lock] | None = None
     ) -> "Control":
         """Return the controller of everything that `outside` reaches; `locks` are those of the process.
 

@@ -64,9 +64,9 @@ class Settings(Struct, frozen=True):
     """(project, name of the secret, value) of every push secret."""
     credentials: tuple[tuple[str, str, str], ...] = ()
     """(repository, name of the secret, `user:token` or only a token) of every repository that is private."""
-    event_seconds: float = 18.0
+    event_seconds: float = float(TABLE["EVENT_SECONDS"].default)
     """Seconds within which an Event Grid handler answers."""
-    http_seconds: float = 9.0
+    http_seconds: float = float(TABLE["HTTP_SECONDS"].default)
     """Seconds within which a request is answered."""
     azure: AzureSettings | None = None
     """Only with the backend azure."""

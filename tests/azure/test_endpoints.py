@@ -308,7 +308,8 @@ def test_the_name_of_an_endpoint_is_the_project_or_as_much_of_it_as_azure_takes(
 def controlled(tiny: Tiny) -> Control:
     """Return the controller of a world whose one project is served by the double."""
     world = World(projects=dict(read_projects(PROJECTS.replace("houses]", f"{PROJECT}]")).projects))
-    return Control.over(structs.replace(world.control.outside, ledger=tiny.ledger, hosting=tiny.hosting))
+    outside = structs.replace(world.control.outside, ledger=tiny.ledger, hosting=tiny.hosting)
+    return Control.over(outside, world.control.event_seconds)
 
 
 def decide(control: Control, release: str, generation: int) -> None:
