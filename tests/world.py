@@ -165,6 +165,8 @@ class World:
     packed: dict[str, ImageSpec] = field(default_factory=dict)
     """What each image was built from, by its name."""
     images: dict[str, ImageReport] = field(default_factory=dict)
+    deploys: dict[str, str] = field(default_factory=dict)
+    """What a package names, where the platform builds what it deploys, as in Azure; empty where images are deployed."""
     services: dict[str, Service] = field(default_factory=dict)
     routes: dict[str, tuple[str, Seen]] = field(default_factory=dict)
     outbox: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -319,8 +321,12 @@ class World:
         """Let a build under way end: `name` is `<project>:<release>`."""
         if self.images[name].status == "building":
             project, _, release = name.partition(":")
-            self.images[name] = ImageReport("pushed", self.images[name].digest, 1.0, 3000)
+            self.images[name] = ImageReport("pushed", self.images[name].digest, 1.0, 3000, deploys=self._named(name))
             self.raise_event("ImagePushed", notices.ImageHeard(project, release, self.images[name].digest))
+
+    def _named(self, name: str) -> dict[str, str]:
+        """Return what the package of a release names; each version is another one."""
+        return {what: named.format(self.packed[name].version) for what, named in self.deploys.items()}
 
     def end_start(self, slot: str) -> None:
         """Let a service that starts answer."""

@@ -199,6 +199,25 @@ def adopted(world: World) -> str:
     return newest(world)
 
 
+def as_in_azure(world: World) -> str:
+    """Tell of packages that name what the platform deploys, and of production rolled back to one while people think."""
+    first = live(world)
+    better(world)
+    second = world.push("b")
+    world.run()
+    world.decide(second)
+    world.run()
+    third = world.push("c")
+    world.run()
+    back = notices.EnvironmentAsked("houses", "production", "rollback", "ana@example.org", "bad answers since noon")
+    world.take_in(back)
+    world.patrol()
+    world.run()
+    assert world.live() == first
+    world.take_in(notices.EnvironmentAsked("houses", "production", "lift", "ana@example.org", "understood"))
+    return third
+
+
 def newest(world: World) -> str:
     """Return the release that took its number last."""
     return next(reversed(world.state_of_project().numbered))
@@ -229,8 +248,12 @@ STORIES: dict[str, Callable[[World], str]] = {
     "unchanged": unchanged,
     "blocked": approved(blocked),
     "adopted": approved(adopted),
+    "as-in-azure": approved(as_in_azure),
 }
 NEW_IN_3 = {"adopted"}
+NEW_IN_4 = {"as-in-azure"}
+DEPLOYS = {"model": "houses:{}", "environment": "signalbox-houses-0123456789ab:1", "source": "sha256:" + "5" * 64}
+"""What packages name in Azure, of a version."""
 RULES: dict[str, dict[str, str]] = {
     "scheduled": {"schedule": "0 0 2 * * *"},
     "overtaken": {"on_newer": "cancel"},
@@ -242,7 +265,7 @@ RULES: dict[str, dict[str, str]] = {
 
 def ruled(story: str, **given: Any) -> World:
     """Return the world of a story; `given` as World takes it."""
-    world = World(**given)
+    world = World(**given, deploys=DEPLOYS if story in NEW_IN_4 else {})
     world.projects["houses"] = msgspec.structs.replace(world.projects["houses"], **RULES.get(story, {}))
     return world
 

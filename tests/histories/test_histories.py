@@ -15,7 +15,7 @@ import pytest
 from shared.backends.memory import MemoryLedger
 from shared.ports import ModelVersion
 from shared.release import chain, environment, facts, ids, line, notices, project, state
-from tests.histories.record import NEW_IN_3, STORIES, better, files, ruled
+from tests.histories.record import DEPLOYS, NEW_IN_3, NEW_IN_4, STORIES, better, files, ruled
 from tests.world import World
 
 HERE = Path(__file__).parent
@@ -106,8 +106,9 @@ def finish(world: World, about: About) -> None:
 def test_every_story_of_every_version_is_there() -> None:
     told = {(path.parent.name, path.stem) for path in HISTORIES}
     assert {story for version, story in told if version == "version-1"} == {"live", "kept", "rejected", "second-round"}
-    assert {story for version, story in told if version == "version-2"} == set(STORIES) - NEW_IN_3
+    assert {story for version, story in told if version == "version-2"} == set(STORIES) - NEW_IN_3 - NEW_IN_4
     assert {story for version, story in told if version == "version-3"} == NEW_IN_3
+    assert {story for version, story in told if version == "version-4"} == NEW_IN_4
 
 
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: f"{path.parent.name}-{path.stem}")
@@ -184,6 +185,23 @@ def test_the_history_of_version_3_adopts_what_others_registered() -> None:
     assert {"CarriedOver", "CodeRead", "Checked", "VersionAdopted", "ProductionChanged"} <= kinds_of(path)
     version = numbered(path).version
     assert (numbered(path).cause, version and (version.name, version.number)) == ("adopted", ("houses", 3))
+
+
+def test_the_history_of_version_4_names_what_the_platform_deploys_also_where_production_went_back_to_it() -> None:
+    (path,) = (path for path in HISTORIES if path.parent.name == "version-4")
+    rows = kept(read(path)[1])
+
+    def told(stream: str, kind: type[Any]) -> list[Any]:
+        known = chain.decode(stream, asyncio.run(rows.read(stream))).facts
+        return [fact for fact in known if isinstance(fact, kind)]
+
+    names = [{what: named.format(version) for what, named in DEPLOYS.items()} for version in (1, 2, 3)]
+    releases = [each.release for each in told("project/houses", facts.ReleaseNumbered)]
+    packaged = [told(f"release/{release}", facts.Packaged) for release in releases]
+    assert [[each.deploys for each in found] for found in packaged] == [[each] for each in names]
+    decided = told("environment/houses/production", facts.LiveDecided)
+    assert [each.why for each in decided] == ["promoted", "promoted", "rolled back", "promoted"]
+    assert [each.deploys for each in decided] == [names[0], names[1], names[0], names[2]]
 
 
 def numbered(path: Path) -> facts.ReleaseNumbered:
