@@ -1,6 +1,8 @@
 """What a process remembers of streams is what stands in the ledger, and never more."""
 
 import random
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -161,3 +163,33 @@ def test_a_close_that_comes_again_in_another_process_is_recorded_once() -> None:
     closed = [fact for fact in world.facts("project/houses") if isinstance(fact, facts.ReleaseClosed)]
     vacated = [fact for fact in world.facts("environment/houses/staging") if isinstance(fact, facts.SlotVacated)]
     assert (len(closed), len(vacated)) == (1, 1)
+
+
+@dataclass
+class Outrun:
+    """A ledger on whose way another process is first, once, to begin the release that is about to begin."""
+
+    world: World
+    port: Any
+    pushed: list[notices.Notice]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.port, name)
+
+    async def append(self, stream: str, lines: bytes, at: int | None) -> int:
+        """Append, once the other did."""
+        if stream.startswith("release/") and self.pushed:
+            await beside(self.world).take_in([self.pushed.pop()])
+        length: int = await self.port.append(stream, lines, at)
+        return length
+
+
+def test_a_push_whose_release_another_process_begins_at_that_moment_orders_its_first_step_too() -> None:
+    world = World()
+    address = ("https://git.example.org/acme/houses",)
+    pushed = notices.Pushed("github", address, "refs/heads/main", "0" * 40, world.commit("a"), "dee", "a change", "one")
+    world.control = world.controller(lambda name, port: Outrun(world, port, [pushed]) if name == "ledger" else port)
+    answer = world.take_in(pushed)
+    (release,) = world.state_of_project().numbered
+    assert answer.orders == (Order("check", release),)
+    assert [type(fact).__name__ for fact in world.facts(f"release/{release}")] == ["ReleaseOpened", "StepOrdered"]
