@@ -4,24 +4,33 @@ import json
 
 import azure.functions as func
 
-from shared import wiring
-from shared.errors import SignalboxError
+from shared import reports, wiring
+from shared.control import Answer, within
+from shared.errors import Misconfigured, SignalboxError
 
 bp = func.Blueprint()
 LOADED: list[str] = ["health"]
 FAILED: dict[str, str] = {}
 
 
-# Anonymous: a probe has no key, and nothing here tells the value of a setting.
+# Anonymous: a probe has no key, and nothing here names a project or tells the value of a setting.
 @bp.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 async def health(req: func.HttpRequest) -> func.HttpResponse:
     """Is the app whole?"""
-    heard: dict[str, str] = {}
-    settings: list[str] = []
+    body: dict[str, object] = {"functions": LOADED, "failed": FAILED, "settings": [], "ledger": "", "heard": {}}
     try:
-        heard = dict(wiring.control().heard)
+        wired = wiring.wired()
+        body |= {"heard": dict(wired.control.heard), "turned_away": dict(wired.control.turned_away)}
+        body |= (await within(wired.settings.http_seconds, _sources())).body
+    except Misconfigured as error:
+        body["settings"] = str(error).split("; ")
     except SignalboxError as error:
-        settings = str(error).split("; ")
-    status = "degraded" if FAILED or settings else "ok"
-    body = {"status": status, "functions": LOADED, "failed": FAILED, "settings": settings, "heard": heard}
+        body["ledger"] = str(error)
+    broken = FAILED or body["settings"] or body["ledger"]
+    body = {"status": "degraded" if broken else "amber" if body["silent"] else "ok"} | body
     return func.HttpResponse(json.dumps(body), status_code=200, mimetype="application/json")
+
+
+async def _sources() -> Answer:
+    control = wiring.control()
+    return Answer(body=reports.sources(await control.reading.last_heard(), control.outside.clock()))

@@ -6,6 +6,7 @@ import azure.functions as func
 
 from shared import wiring
 from shared.control import Answer
+from shared.errors import NotTrusted
 from shared.sources.push import read_push
 from shared.sources.signatures import Secret
 
@@ -27,5 +28,9 @@ async def on_push(req: func.HttpRequest, orders: func.Out[typing.List[str]]) -> 
 async def _take(req: func.HttpRequest) -> Answer:
     wired = wiring.wired()
     secrets = [Secret(*each) for each in wired.settings.secrets]
-    trusted, notices = read_push(req.headers, req.get_body(), secrets)
+    try:
+        trusted, notices = read_push(req.headers, req.get_body(), secrets)
+    except NotTrusted as error:
+        wired.control.turn_away(str(error))
+        raise
     return await wired.control.take_in(notices, frozenset(secret.project for secret in trusted))

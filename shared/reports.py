@@ -1,13 +1,13 @@
 """Reports: derived from facts each time, never stored as truth."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from shared import words
 from shared.errors import NotFound
 from shared.release import adopted, chain, facts, ids, line
-from shared.release.known import CameInRow, KnownEnvironment, KnownRelease
+from shared.release.known import CameInRow, KnownEnvironment, KnownRelease, LastHeard
 from shared.release.state import OUTCOMES, State
 
 
@@ -125,18 +125,37 @@ def timeline(stream: chain.Stream) -> list[dict[str, str]]:
 
 def came_in(known: Iterable[CameInRow]) -> dict[str, Any]:
     """Return one row for each thing that came in and each decision of the governor, newest first."""
-    return {"events": [_came_in(row.project, row.record) for row in known]}
+    return {"events": [_came_in(row) for row in known]}
 
 
-def _came_in(project: str, record: chain.Record) -> dict[str, Any]:
-    fact = record.fact
-    row = {"at": record.at, "project": project, "delivery": "", "release": getattr(fact, "release", "")}
-    if isinstance(fact, facts.CameIn):
-        told = {"source": fact.source, "subject": fact.subject, "became": fact.became, "delivery": fact.delivery}
-    else:
-        assert isinstance(fact, facts.Governed)
-        told = {"source": "governor", "subject": "what is wanted", "became": fact.decision}
-    return row | told | {"reason": fact.reason}
+def _came_in(known: CameInRow) -> dict[str, Any]:
+    fact, release = known.record.fact, known.release
+    row = {"id": "", "at": known.record.at, "project": known.project, "delivery": ""}
+    match fact:
+        case facts.CameIn():
+            release = fact.release
+            row |= {"id": f"{known.project or '-'}:{known.line}", "delivery": fact.delivery, "reason": fact.reason}
+            told = {"source": fact.source, "subject": fact.subject, "became": words.became(fact)}
+        case facts.Heard():
+            told = {"source": fact.event, "subject": fact.subject, "became": "kept by", "reason": fact.status}
+        case facts.Governed():
+            release = fact.release
+            told = {"source": "governor", "subject": "what is wanted", "became": fact.decision, "reason": fact.reason}
+        case _:
+            raise TypeError(f"{type(fact).__name__} did not come in")
+    return row | told | {"release": release, "alias": ids.alias(release) if release else ""}
+
+
+def sources(known: Iterable[LastHeard], now: datetime) -> dict[str, Any]:
+    """Return when each source was last heard by any project, and who is silent for longer than is expected."""
+    last: dict[str, str] = {}
+    silent = []
+    for each in known:
+        last[each.source] = max(last.get(each.source, ""), each.at)
+        if each.expected and (not each.at or now - datetime.fromisoformat(each.at) > timedelta(hours=each.expected)):
+            since = f"is silent since {each.at[:16]}" if each.at else "was never heard"
+            silent.append(f"{each.source} {since}, expected every {each.expected:g} h")
+    return {"sources": last, "silent": sorted(set(silent))}
 
 
 def environments(known: Iterable[KnownEnvironment]) -> dict[str, Any]:

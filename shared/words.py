@@ -40,6 +40,23 @@ def word(outcome: Fact) -> str:
             return "live"
 
 
+def became(row: facts.CameIn) -> str:
+    """Return what became of something that came in, to be read before a release or a reason."""
+    if row.source == "dead-letter" and row.became == "recorded":
+        return "dead-lettered"
+    match row.became:
+        case "release":
+            return "started"
+        case "duplicate":
+            return "duplicate of" if row.release else "duplicate"
+        case "recorded":
+            return "merged into" if row.release else "suppressed"
+        case "waiting":
+            return "waits"
+        case "refused":
+            return "refused"
+
+
 def sentence(outcome: Fact) -> str:
     """Return the one thing a person would ask next about an outcome."""
     match outcome:

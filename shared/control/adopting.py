@@ -44,10 +44,11 @@ class Adopting(Struct, frozen=True):
         if isinstance(new, Ours):
             return new
         if isinstance(new, str):
-            await self.opening.came_in(name, facts.CameIn(SOURCE, subject, "recorded", new))
+            await self.opening.came_in(name, facts.CameIn(SOURCE, subject, "recorded", new), notice)
             return []
-        row = facts.CameIn(SOURCE, subject, "release", f"release #{new.number}", "", new.release)
-        await self.opening.came_in(name, row)
+        became: facts.Became = "duplicate" if new.before else "release"
+        row = facts.CameIn(SOURCE, subject, became, f"release #{new.number}", "", new.release)
+        await self.opening.came_in(name, row, notice)
         return [new.order] if new.order else []
 
     async def _heard(self, name: str, number: str) -> Opened | Ours | str:

@@ -19,6 +19,7 @@ from shared.control.hearing import Hearing
 from shared.control.opening import Opened, Opening
 from shared.control.patrolling import Patrolling
 from shared.control.reading import Reading
+from shared.control.replaying import Replaying
 from shared.control.returning import Returning, Told
 from shared.control.scheduling import Scheduling
 from shared.control.triggers import Triggers
@@ -48,8 +49,12 @@ class Control(Struct, frozen=True):
     patrolling: Patrolling
     reading: Reading
     returning: Returning
+    replaying: Replaying
     heard: dict[str, str]
     """When each function last heard an event, since this process started."""
+    turned_away: dict[str, str]
+    """When somebody we do not trust was last turned away, by reason, since this process started: the ledger is not
+    theirs to fill."""
     event_seconds: float
 
     @staticmethod
@@ -79,7 +84,9 @@ class Control(Struct, frozen=True):
             patrolling=Patrolling(outside, streams, opening, governing),
             reading=Reading(outside, streams),
             returning=Returning(outside, streams),
+            replaying=Replaying(outside, streams, opening),
             heard={},
+            turned_away={},
             event_seconds=event_seconds,
         )
 
@@ -114,6 +121,14 @@ class Control(Struct, frozen=True):
         """Return what is asked about a release with its id: people say an alias, a number or a version."""
         known = await self.reading.release(notice.release)
         return msgspec.structs.replace(notice, release=known.state.release.release)
+
+    def turn_away(self, reason: str) -> None:
+        """Remember that somebody we do not trust came, for health to tell."""
+        self.turned_away[reason] = self.outside.clock().isoformat(timespec="seconds")
+
+    async def replay(self, asked: notices.ReplayAsked, told: Told) -> Answer:
+        """Take in again what a row told; `told` reads what came back from a dead letter."""
+        return await self.replaying.replay(asked, told, self.take_in)
 
     async def take_in_event(self, read: Callable[[], Sequence[Notice]], function: str) -> Answer:
         """Record what an event says; one that can never be used is kept with its reason and acknowledged."""

@@ -7,7 +7,7 @@ from shared.control.adopting import Adopting, Ours
 from shared.control.working import again, orders
 from shared.errors import Moved
 from shared.release import facts, ids, line, state
-from shared.release.notices import ImageHeard, ModelHeard, RunHeard, ServiceHeard
+from shared.release.notices import ImageHeard, ModelHeard, RunHeard, ServiceHeard, kept
 from shared.streams import INBOX, Streams, release_stream
 
 Hearable = RunHeard | ModelHeard | ImageHeard | ServiceHeard
@@ -23,14 +23,14 @@ class Hearing(Struct, frozen=True):
         """Append the fact, order the step that waits for it; what is no release of ours is kept and not used."""
         fact, leads_to, step = heard(notice)
         release = ids.release_in(leads_to)
-        kept = await self._kept(release, fact, step) if release else None
-        if kept is not None:
-            return kept
+        due = await self._kept(release, fact, step) if release else None
+        if due is not None:
+            return due
         if isinstance(notice, ModelHeard) and notice.name in self.adopting.outside.projects:
             taken = await self.adopting.hear(notice)
             return (await self._kept(taken.release, fact, step) or []) if isinstance(taken, Ours) else taken
         reason = "no release of ours has this name"
-        row = facts.CameIn(fact.event, fact.subject, "refused", reason)
+        row = facts.CameIn(fact.event, fact.subject, "refused", reason, notice=kept(notice))
         await self.streams.add(INBOX, [row])
         return []
 

@@ -5,6 +5,7 @@ from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from shared.answers import Order
 from shared.control.working import again
@@ -12,6 +13,7 @@ from shared.errors import Moved
 from shared.ports import Outside
 from shared.release import adopted, chain, facts, ids, line, project, state
 from shared.release.facts import Cause, Fact
+from shared.release.notices import Notice, kept
 from shared.streams import INBOX, Streams, project_stream, release_stream
 
 
@@ -22,6 +24,8 @@ class Opened(Struct, frozen=True):
     project: str
     number: int
     order: Order | None
+    before: bool = False
+    """It had its number before this trigger came."""
 
     def plain(self) -> dict[str, Any]:
         """Return what a caller is told."""
@@ -43,13 +47,13 @@ class Opening(Struct, frozen=True):
     async def open(self, name: str, commit: str, ask: str, cause: Cause, by: str, reason: str) -> Opened:
         """Open the release this trigger computes to, or find it; it takes the project's data version of this moment."""
         async with self.alone(name):
-            known, numbered = await self._number(name, commit, ask, cause, by, reason)
-        return await self.start(name, known, numbered)
+            known, numbered, before = await self._number(name, commit, ask, cause, by, reason)
+        return replace(await self.start(name, known, numbered), before=before)
 
     async def _number(
         self, name: str, commit: str, ask: str, cause: Cause, by: str, reason: str
-    ) -> tuple[project.ProjectState, facts.ReleaseNumbered]:
-        """Give the release its number, or find it; return with it the project as it was before."""
+    ) -> tuple[project.ProjectState, facts.ReleaseNumbered, bool]:
+        """Give the release its number, or find it; return it with the project as it was before, and if it was found."""
         while True:
             stream = await self.streams.recall(project_stream(name))
             known = self.streams.project_of(stream)
@@ -60,12 +64,12 @@ class Opening(Struct, frozen=True):
             try:
                 if numbered is None:
                     await self.streams.append(stream, [new])
-                    return known, new
+                    return known, new, False
                 # Data that came in since make it another release.
                 await self.streams.still(stream)
             except Moved:
                 continue
-            return project.before(stream.facts, numbered.release), numbered
+            return project.before(stream.facts, numbered.release), numbered, True
 
     def numbered(
         self, name: str, known: project.ProjectState, commit: str, ask: str, cause: Cause, by: str, reason: str
@@ -88,7 +92,8 @@ class Opening(Struct, frozen=True):
         """Find a release that has its number; what of its beginning was lost is made again."""
         stream = await self.streams.read(project_stream(name))
         numbered = self.streams.project_of(stream).numbered[release]
-        return await self.start(name, project.before(stream.facts, release), numbered)
+        begun = await self.start(name, project.before(stream.facts, release), numbered)
+        return replace(begun, before=True)
 
     async def start(self, name: str, then: project.ProjectState, numbered: facts.ReleaseNumbered) -> Opened:
         """Mark and begin a release that has its number; `then` is the project as it was at that moment."""
@@ -138,6 +143,6 @@ class Opening(Struct, frozen=True):
         due = again(state.fold(stream.facts))
         return Opened(opened.release, opened.project, opened.number, due[0] if due else None)
 
-    async def came_in(self, name: str | None, row: facts.CameIn) -> None:
+    async def came_in(self, name: str | None, row: facts.CameIn, notice: Notice) -> None:
         """Record what came in and what became of it, in the project's stream or in the inbox."""
-        await self.streams.add(project_stream(name) if name else INBOX, [row])
+        await self.streams.add(project_stream(name) if name else INBOX, [replace(row, notice=kept(notice))])

@@ -80,7 +80,7 @@ class Patrolling(Struct, frozen=True):
         reason = f"branch {entry.branch} stands at {tip[:7]}, which no push told about"
         new = await self.opening.open(name, tip, "", "push", "", reason)
         row = facts.CameIn("patrol", f"refs/heads/{entry.branch}", "release", reason, "", new.release)
-        await self.opening.came_in(name, row)
+        await self.streams.add(project_stream(name), [row])
         return [new.order] if new.order else []
 
     async def _address(self, name: str) -> list[Order]:

@@ -3,18 +3,22 @@
 import asyncio
 import json
 import re
-from typing import Any
+from typing import Any, get_args
 
 from msgspec import Struct
 
 from shared.errors import Conflict, NotFound
 from shared.ports import Outside
 from shared.release import chain, environment, facts, ids, line, project, state
-from shared.release.known import CameInRow, KnownEnvironment, KnownRelease
+from shared.release.config import Project, Source
+from shared.release.known import CameInRow, KnownEnvironment, KnownRelease, LastHeard
 from shared.release.line import outcome
 from shared.streams import INBOX, Streams, environment_stream, project_stream, release_stream
 
 ENVIRONMENTS = ("staging", "production")
+OUTSIDE = get_args(Source)
+RELEASES_HEARD = 20
+"""Releases of a project whose events are shown."""
 
 
 class Reading(Struct, frozen=True):
@@ -84,18 +88,45 @@ class Reading(Struct, frozen=True):
         return [self._known(stream) for stream in read if stream.records]
 
     async def came_in(self, only: str, most: int) -> list[CameInRow]:
-        """Return the newest of what came in and what the governor decided: of a project, or of all and of nobody's."""
+        """Return the newest of what came in and what the governor decided: of a project, or of all and of nobody's.
+
+        What was heard of runs, versions, images and services is kept by the release that it is about; that of the
+        newest releases is among them.
+        """
         if only and only not in self.outside.projects:
             raise NotFound(f"there is no project {only} in projects.toml")
         named = {only: project_stream(only)} if only else {name: project_stream(name) for name in self.outside.projects}
         named |= {} if only else {"": INBOX}
         rows = [
-            CameInRow(name, record)
+            CameInRow(name, record, number)
             for name, stream in named.items()
-            for record in (await self.streams.read(stream)).records
+            for number, record in enumerate((await self.streams.read(stream)).records, start=1)
             if isinstance(record.fact, facts.CameIn | facts.Governed)
         ]
-        return sorted(rows, key=lambda row: row.record.at, reverse=True)[:most]
+        for name in filter(None, named):
+            rows += await self._heard(name)
+        return sorted(rows, key=lambda row: (row.record.at, row.line), reverse=True)[:most]
+
+    async def _heard(self, name: str) -> list[CameInRow]:
+        newest = list((await self.streams.project(name)).numbered)[-RELEASES_HEARD:]
+        streams = await asyncio.gather(*(self.streams.read(release_stream(release)) for release in newest))
+        return [
+            CameInRow(name, record, release=release)
+            for release, stream in zip(newest, streams, strict=True)
+            for record in stream.records
+            if isinstance(record.fact, facts.Heard)
+        ]
+
+    async def last_heard(self) -> list[LastHeard]:
+        """Return when each source last told each project something, as the ledger has it."""
+        found = []
+        for name, entry in self.outside.projects.items():
+            records = (await self.streams.read(project_stream(name))).records
+            rows = ((each.fact, each.at) for each in records)
+            last: dict[str, str] = dict.fromkeys(entry.expect, "")
+            last |= {row.source: at for row, at in rows if isinstance(row, facts.CameIn) and row.source in OUTSIDE}
+            found += [LastHeard(name, source, at, _hours(entry, source)) for source, at in last.items()]
+        return found
 
     async def asked(self, name: str) -> tuple[state.State, dict[str, Any]]:
         """Return what is known of a release whose evidence is sealed, and that evidence."""
@@ -119,6 +150,10 @@ class Reading(Struct, frozen=True):
         known = (await self.release(name)).state
         job = ids.run_name(known.release.release, step, line.round_of(known, step))
         return await self.outside.jobs.log(job)
+
+
+def _hours(entry: Project, source: str) -> float:
+    return next((hours for name, hours in entry.expect.items() if name == source), 0.0)
 
 
 def _pending(known: project.ProjectState) -> str:

@@ -58,26 +58,24 @@ class Triggers(Struct, frozen=True):
         if not names:
             where = notice.addresses[0] if notice.addresses else "an unnamed repository"
             reason = f"no project that this sender may speak for has the repository {where}"
-            return [], [await self._record(None, notice.source, notice.ref, reason, notice.delivery, "refused")]
+            return [], [await self._record(None, notice, notice.source, notice.ref, reason, "refused")]
         opened: list[Opened] = []
         recorded: list[str] = []
         for name in names:
             branch = self.outside.projects[name].branch
             if notice.ref != f"refs/heads/{branch}":
                 reason = f"{notice.ref} is not the branch {branch} that releases of {name} come from"
-                recorded.append(await self._record(name, notice.source, notice.ref, reason, notice.delivery))
+                recorded.append(await self._record(name, notice, notice.source, notice.ref, reason))
                 continue
             said = notice.message.splitlines()[0] if notice.message else f"{notice.after[:7]} on {branch}"
             new = await self.opening.open(name, notice.after, "", "push", notice.by, said)
-            await self._opened(name, notice.source, notice.ref, notice.delivery, new)
+            await self._opened(name, notice, notice.source, notice.ref, new)
             opened.append(new)
         return opened, recorded
 
     async def _ignored(self, notice: Ignored, speaks_for: frozenset[str] | None) -> Pulled:
         names: list[str | None] = [*self._projects(notice.addresses, speaks_for)] or [None]
-        said = [
-            await self._record(name, notice.source, notice.subject, notice.reason, notice.delivery) for name in names
-        ]
+        said = [await self._record(name, notice, notice.source, notice.subject, notice.reason) for name in names]
         return [], said[:1]
 
     async def _data(self, notice: BlobHeard) -> Pulled:
@@ -92,7 +90,7 @@ class Triggers(Struct, frozen=True):
         if not names:
             ours = "one of the app's own containers: nothing in it trains a model"
             reason = ours if notice.container.startswith(OURS) else "no project reads this container"
-            return [], [await self._record(None, "data", subject, reason, "", "refused")]
+            return [], [await self._record(None, notice, "data", subject, reason, "refused")]
         for name in names:
             new, said = await self._arrived(name, notice, subject)
             opened += new
@@ -104,17 +102,19 @@ class Triggers(Struct, frozen=True):
         row = facts.DataArrived(notice.container, notice.name, notice.size, notice.etag, notice.sequencer, notice.time)
         announces = bool(entry.data and entry.data.manifest and fnmatchcase(notice.name, entry.data.manifest))
         if not notice.size and not announces:
-            return [], [await self._record(name, "data", subject, "an empty blob: it has nothing to learn from")]
+            said = "an empty blob: it has nothing to learn from"
+            return [], [await self._record(name, notice, "data", subject, said)]
         reason = f"data arrived: {subject} ({notice.size} bytes)"
         key = f"data {subject} {notice.etag} {notice.sequencer}"
         if key not in known.keys and known.holds(row):
             said = f"this version of {subject}, or a later one, came in before"
-            return [], [await self._record(name, "data", subject, said, "", "duplicate")]
+            return [], [await self._record(name, notice, "data", subject, said, "duplicate")]
         if entry.data and entry.data.manifest and not announces and not _late(known, row, entry.data.manifest):
             await self.streams.add(project_stream(name), [row])
             said = f"{reason}; it waits for {entry.data.manifest}"
-            return [], [await self._record(name, "data", subject, said, "", "waiting")]
-        return await self._want(name, facts.TrainingWanted(key, "data", subject, reason, self._now()), (row,), "")
+            return [], [await self._record(name, notice, "data", subject, said, "waiting")]
+        wanted = facts.TrainingWanted(key, "data", subject, reason, self._now())
+        return await self._want(name, wanted, (row,), notice)
 
     async def _drift(self, notice: DriftHeard) -> Pulled:
         names = [
@@ -124,51 +124,52 @@ class Triggers(Struct, frozen=True):
         ]
         if not names:
             reason = "no project has this monitor; name it in drift_monitors of projects.toml"
-            return [], [await self._record(None, "drift", notice.monitor, reason, notice.window, "refused")]
+            return [], [await self._record(None, notice, "drift", notice.monitor, reason, "refused")]
         opened: list[Opened] = []
         recorded: list[str] = []
         for name in names:
             key = f"drift {notice.monitor} {notice.window}"
             reason = f"drift seen by {notice.monitor}: {notice.about}"
             wanted = facts.TrainingWanted(key, "drift", notice.monitor, reason, self._now(), key)
-            new, said = await self._want(name, wanted, (), notice.window)
+            new, said = await self._want(name, wanted, (), notice)
             opened += new
             recorded += said
         return opened, recorded
 
     async def _want(
-        self, name: str, wanted: facts.TrainingWanted, rows: tuple[facts.Fact, ...], delivery: str
+        self, name: str, wanted: facts.TrainingWanted, rows: tuple[facts.Fact, ...], notice: BlobHeard | DriftHeard
     ) -> Pulled:
         """Record that a training is wanted and let the governor answer; a repeat heals what its first coming began."""
         known = await self.streams.project(name)
         source, subject, answer = wanted.cause, wanted.subject, known.keys.get(wanted.key)
         if answer is not None:
             said = f"{wanted.reason}; it came in before"
-            await self.opening.came_in(name, facts.CameIn(source, subject, "duplicate", said, delivery, answer))
+            row = facts.CameIn(source, subject, "duplicate", said, _delivery(notice), answer)
+            await self.opening.came_in(name, row, notice)
         else:
             await self.streams.add(project_stream(name), [*rows, wanted])
         if answer:
             return [await self.opening.again(name, answer)], []
         ruling = await self.governing.govern(name)
         if ruling.opened is not None:
-            await self._opened(name, source, subject, delivery, ruling.opened)
+            await self._opened(name, notice, source, subject, ruling.opened)
             return [ruling.opened], []
         if answer is not None:
             return [], [wanted.reason]
         if ruling.waits is None:
-            return [], [await self._answered_meanwhile(name, wanted, delivery)]
+            return [], [await self._answered_meanwhile(name, wanted, notice)]
         said = f"{wanted.reason}; {ruling.waits.reason}"
         became: facts.Became = "waiting" if ruling.waits.decision == "waits" else "recorded"
-        row = facts.CameIn(source, subject, became, said, delivery, ruling.waits.release)
-        await self.opening.came_in(name, row)
+        row = facts.CameIn(source, subject, became, said, _delivery(notice), ruling.waits.release)
+        await self.opening.came_in(name, row, notice)
         return [], [said]
 
-    async def _answered_meanwhile(self, name: str, wanted: facts.TrainingWanted, delivery: str) -> str:
+    async def _answered_meanwhile(self, name: str, wanted: facts.TrainingWanted, notice: BlobHeard | DriftHeard) -> str:
         """Record that what came in is in a release which the governor began for others that came at the same time."""
         release = (await self.streams.project(name)).keys.get(wanted.key, "")
         said = f"{wanted.reason}; it is in the release that was opened for all that came at the same time"
-        row = facts.CameIn(wanted.cause, wanted.subject, "recorded", said, delivery, release)
-        await self.opening.came_in(name, row)
+        row = facts.CameIn(wanted.cause, wanted.subject, "recorded", said, _delivery(notice), release)
+        await self.opening.came_in(name, row, notice)
         return said
 
     async def _rerun(self, notice: RerunAsked) -> Pulled:
@@ -192,7 +193,7 @@ class Triggers(Struct, frozen=True):
             new = await self.adopting.open(name, numbered.version, ask, "rerun", notice.by, reason)
         if isinstance(new, str):
             raise Conflict(new)
-        await self._opened(name, "person", notice.by, notice.key, new)
+        await self._opened(name, notice, "person", notice.by, new)
         return [new], []
 
     async def _asked(self, notice: OpenAsked) -> Pulled:
@@ -208,27 +209,39 @@ class Triggers(Struct, frozen=True):
             advice = "ask again when it passed check, or cancel it first"
             raise Conflict(f"release #{newer.number} of the newer commit {newer.commit[:7]} is in training; {advice}")
         new = await self.opening.open(notice.project, known.commit, ask, "person", notice.by, notice.reason)
-        await self._opened(notice.project, "person", notice.by, notice.key, new)
+        await self._opened(notice.project, notice, "person", notice.by, new)
         return [new], []
 
-    async def _opened(self, name: str, source: str, subject: str, delivery: str, new: Opened) -> None:
-        row = facts.CameIn(source, subject, "release", f"release #{new.number}", delivery, new.release)
-        await self.opening.came_in(name, row)
+    async def _opened(self, name: str, notice: Notice, source: str, subject: str, new: Opened) -> None:
+        became: facts.Became = "duplicate" if new.before else "release"
+        row = facts.CameIn(source, subject, became, f"release #{new.number}", _delivery(notice), new.release)
+        await self.opening.came_in(name, row, notice)
 
     async def _record(
         self,
         name: str | None,
+        notice: Notice,
         source: str,
         subject: str,
         reason: str,
-        delivery: str = "",
         became: facts.Became = "recorded",
     ) -> str:
-        await self.opening.came_in(name, facts.CameIn(source, subject, became, reason, delivery))
+        await self.opening.came_in(name, facts.CameIn(source, subject, became, reason, _delivery(notice)), notice)
         return reason
 
     def _now(self) -> int:
         return int(self.outside.clock().timestamp())
+
+
+def _delivery(notice: Notice) -> str:
+    """Return the name by which its sender knows what came in, or empty when it gives none."""
+    match notice:
+        case Pushed(delivery=name) | Ignored(delivery=name) | DriftHeard(window=name):
+            return name
+        case OpenAsked(key=name) | RerunAsked(key=name):
+            return name
+        case _:
+            return ""
 
 
 def _late(known: project.ProjectState, row: facts.DataArrived, manifest: str) -> bool:

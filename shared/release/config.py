@@ -118,6 +118,10 @@ class Governor(_Table, frozen=True):
     """After so many in a row that failed or learnt nothing new, the next waits for a push or a person."""
 
 
+Source = Literal["github", "gitlab", "bitbucket", "azure-devops", "data", "drift"]
+"""Who tells a project that there is something new."""
+
+
 class Project(_Table, frozen=True):
     """One entry of `projects.toml`: what the operator decides about a project."""
 
@@ -146,13 +150,17 @@ class Project(_Table, frozen=True):
     """What becomes of a model version of this project's name that no release made: a row that says so, or a release
     that begins at evaluate."""
 
+    expect: Mapping[Source, Annotated[float, Meta(gt=0, le=100_000)]] = {}
+    """How many hours a source may be silent before health tells so."""
+
     @property
     def digest(self) -> str:
         """SHA-256 of the entry as it stands, recorded with every release."""
         entry = msgspec.to_builtins(self)
-        if self.registered_elsewhere == "ignore":
-            # An entry that says nothing of it stays the one that open releases were opened with.
-            del entry["registered_elsewhere"]
+        # An entry that says nothing of what came later stays the one that open releases were opened with.
+        for name, default in (("registered_elsewhere", "ignore"), ("expect", {})):
+            if entry[name] == default:
+                del entry[name]
         return sha256(canonical(entry))
 
 

@@ -31,3 +31,19 @@ class CameInRow(Struct, frozen=True):
 
     project: str
     record: chain.Record
+    line: int = 0
+    """Its place in its stream, from 1, by which it is replayed; 0 for what a release keeps."""
+    release: str = ""
+    """The release that keeps it."""
+
+
+class LastHeard(Struct, frozen=True):
+    """When a source last told a project something; `at` is empty when it never did.
+
+    `expected` is in hours, how long it may be silent; 0 when nothing is expected of it.
+    """
+
+    project: str
+    source: str
+    at: str
+    expected: float = 0.0

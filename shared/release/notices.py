@@ -3,8 +3,10 @@
 Everything in a notice is a hint: the look decides, the ledger says what is ours.
 """
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
+import msgspec
 from msgspec import Struct
 
 Environment = Literal["staging", "production"]
@@ -128,6 +130,14 @@ class RerunAsked(Struct, frozen=True):
     key: str
 
 
+class ReplayAsked(Struct, frozen=True):
+    """A person wants what came in taken in again; `row` names it as `<project or ->:<line of its stream>`."""
+
+    row: str
+    by: str
+    reason: str
+
+
 class EnvironmentAsked(Struct, frozen=True):
     """A person rolls an environment back, holds it, or lifts the hold; `to` names a release, a version, or nothing."""
 
@@ -155,3 +165,24 @@ Notice = (
     | RerunAsked
     | EnvironmentAsked
 )
+
+LARGEST_KEPT = 4096
+"""Bytes of a notice beyond which only what became of it is recorded."""
+_KINDS: dict[str, type[Notice]] = {kind.__name__: kind for kind in (Pushed, Ignored, BlobHeard, DriftHeard, ModelHeard)}
+
+
+def kept(notice: Notice) -> dict[str, Any]:
+    """Return what stands in the row of a notice; empty for what a person asked, and for what is too large for a row."""
+    if type(notice).__name__ not in _KINDS:
+        return {}
+    plain: dict[str, Any] = {"kind": type(notice).__name__} | msgspec.to_builtins(notice)
+    return plain if len(msgspec.json.encode(plain)) <= LARGEST_KEPT else {}
+
+
+def told_again(row: Mapping[str, Any]) -> Notice | None:
+    """Return the notice that `kept` was given; None when none is kept, or when this version cannot read it."""
+    kind = _KINDS.get(str(row.get("kind")))
+    try:
+        return msgspec.convert({name: row[name] for name in row if name != "kind"}, kind) if kind else None
+    except msgspec.ValidationError:
+        return None

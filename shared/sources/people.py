@@ -12,6 +12,7 @@ from shared.release.notices import (
     Environment,
     EnvironmentAsked,
     OpenAsked,
+    ReplayAsked,
     RerunAsked,
     ResumeAsked,
 )
@@ -53,6 +54,13 @@ class OpenBody(Struct, forbid_unknown_fields=True):
 
 class CancelBody(Struct, forbid_unknown_fields=True):
     """The fields of a cancellation, of letting a parked release go on, and of a rerun."""
+
+    reason: str
+    by: str
+
+
+class ReplayBody(Struct, forbid_unknown_fields=True):
+    """The fields of a replay."""
 
     reason: str
     by: str
@@ -116,6 +124,15 @@ def about_release(
     if what == "rerun":
         return RerunAsked(release, by, reason, _idempotency_key(headers))
     return CancelAsked(release, by, reason) if what == "cancel" else ResumeAsked(release, by, reason)
+
+
+def replay_request(path: str, headers: Mapping[str, str], body: bytes) -> ReplayAsked:
+    """Return what a person wants taken in again; `path` is `<event>/replay`."""
+    row, _, verb = path.strip("/").rpartition("/")
+    if verb != "replay" or not row:
+        raise NotFound(f"There is no {path[:LONGEST_NAME]!r} of events; there is POST /api/events/<id>/replay.")
+    given = _shaped(_fields(headers, body, SEND_CANCEL), ReplayBody, "The request", SEND_CANCEL)
+    return ReplayAsked(_name("event", row), _name("by", given.by), _reason(given.reason))
 
 
 def most(query: Mapping[str, str]) -> int:

@@ -3,15 +3,21 @@
 import json
 
 from azure.functions.http import HttpResponseConverter
+from msgspec.structs import replace
 
 from functions.approve import approve
 from functions.environments import environments
 from functions.events import events
 from functions.health import health
+from functions.on_push import on_push
 from functions.on_step_due import on_step_due
 from functions.releases import releases
+from shared import wiring
+from shared.backends.memory import MemoryLedger
+from shared.control import Control
+from shared.errors import Unavailable
 from shared.release import line, notices
-from tests.functions.conftest import App
+from tests.functions.conftest import SECRET, App
 
 
 def asked(app: App) -> str:
@@ -228,11 +234,52 @@ def test_what_came_in_is_told_with_what_became_of_it_newest_first(app: App) -> N
     rows = read(app.http(events, "GET"))["events"]
     assert [(row["project"], row["source"], row["became"]) for row in rows] == [  # type: ignore[union-attr,index]
         ("", "drift", "refused"),
+        ("houses", "data", "waits"),
         ("houses", "governor", "waits"),
-        ("houses", "data", "waiting"),
     ]
-    own = read(app.http(events, "GET", route={"project": "houses"}, params={"limit": "1"}))["events"]
-    assert [row["source"] for row in own] == ["governor"]  # type: ignore[union-attr,index]
-    assert app.http(events, "GET", route={"project": "boats"}).status_code == 404
+    own = read(app.http(events, "GET", route={"path": "houses"}, params={"limit": "1"}))["events"]
+    assert [row["source"] for row in own] == ["data"]  # type: ignore[union-attr,index]
+    assert app.http(events, "GET", route={"path": "boats"}).status_code == 404
     for wrong in ("0", "-1", "many", "10001"):
         assert app.http(events, "GET", params={"limit": wrong}).status_code == 400
+
+
+def test_an_event_is_replayed_by_a_person_with_a_reason(app: App) -> None:
+    app.world.take_in(notices.DriftHeard("a-stranger", "w1", "psi 9"))
+    asked = json.dumps({"by": "bo@example.org", "reason": "it has a name now"}).encode()
+    answer = app.http(events, "POST", asked, route={"path": "-:1/replay"})
+    assert (answer.status_code, read(answer)["releases"]) == (202, [])
+    assert app.http(events, "POST", asked, route={"path": "-:9/replay"}).status_code == 404
+    assert app.http(events, "POST", asked, route={"path": "-:1/forget"}).status_code == 404
+    assert app.http(events, "POST", b'{"by": "bo"}', route={"path": "-:1/replay"}).status_code == 400
+    said = [row["reason"] for row in read(app.http(events, "GET"))["events"] if row["source"] == "person"]  # type: ignore[union-attr,index]
+    assert said == ["-:1 again: it has a name now"]
+
+
+def test_health_says_when_each_source_was_heard_and_is_amber_while_one_is_silent(app: App) -> None:
+    app.world.projects["houses"] = replace(app.world.projects["houses"], expect={"data": 24.0})
+    told = read(app.http(health, "GET"))
+    assert (told["status"], told["silent"]) == ("amber", ["data was never heard, expected every 24 h"])
+    app.world.data()
+    told = read(app.http(health, "GET"))
+    assert (told["status"], told["silent"], list(told["sources"])) == ("ok", [], ["data"])  # type: ignore[call-overload]
+
+
+def test_health_says_that_the_ledger_cannot_be_asked(app: App) -> None:
+    class Away(MemoryLedger):
+        async def read(self, stream: str, start: int = 0) -> bytes:
+            raise Unavailable("the storage account is away")
+
+    control = Control.over(replace(app.world.control.outside, ledger=Away()), event_seconds=1.0)
+    wiring.use(wiring.Wired(control, app.world.settings(SECRET), 0))
+    told = read(app.http(health, "GET"))
+    assert (told["status"], told["settings"]) == ("degraded", [])
+    assert told["ledger"] == "the storage account is away"
+
+
+def test_health_says_that_a_push_proved_no_sender_and_the_ledger_keeps_nothing_of_it(app: App) -> None:
+    answer = app.http(on_push, "POST", b"{}", x_github_event="push", x_hub_signature_256="sha256=00")
+    assert answer.status_code == 401
+    (reason,) = read(app.http(health, "GET"))["turned_away"]  # type: ignore[misc]
+    assert "X-Hub-Signature-256" in reason
+    assert not app.world.ledger_bytes("inbox")

@@ -191,7 +191,7 @@ WRONG_PROJECTS = [
         HOUSES.replace("approvers", "approver"),
         'projects.toml, line 3: approver = ["ana", "bo"]: projects.houses.approver is not known here, '
         "allowed is repository, approvers, secrets, branch, path, watch, credential, quorum, self_approval, data, "
-        "holdout, policy, drift_monitors, governor, on_newer, schedule, registered_elsewhere. "
+        "holdout, policy, drift_monitors, governor, on_newer, schedule, registered_elsewhere, expect. "
         'Did you mean "approvers"?',
     ),
     (
@@ -403,9 +403,10 @@ def test_a_manifest_that_may_come_below_the_prefix_is_taken(prefix: str, manifes
     assert place.manifest == manifest
 
 
-def test_an_entry_that_says_nothing_of_registered_elsewhere_keeps_the_digest_it_had() -> None:
+def test_an_entry_that_says_nothing_of_what_came_later_keeps_the_digest_it_had() -> None:
     entry = read_projects(HOUSES).projects["houses"]
     known = msgspec.to_builtins(entry)
-    del known["registered_elsewhere"]
+    del known["registered_elsewhere"], known["expect"]
     assert entry.digest == ids.sha256(ids.canonical(known))
     assert msgspec.structs.replace(entry, registered_elsewhere="adopt").digest != entry.digest
+    assert msgspec.structs.replace(entry, expect={"data": 24.0}).digest != entry.digest

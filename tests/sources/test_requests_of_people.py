@@ -17,9 +17,25 @@ from shared.errors import (
     SignalboxError,
     TooLarge,
 )
-from shared.release.notices import CancelAsked, DecisionGiven, EnvironmentAsked, OpenAsked, RerunAsked, ResumeAsked
+from shared.release.notices import (
+    CancelAsked,
+    DecisionGiven,
+    EnvironmentAsked,
+    OpenAsked,
+    ReplayAsked,
+    RerunAsked,
+    ResumeAsked,
+)
 from shared.release.tokens import Grant, sign, verify
-from shared.sources.people import about_release, decision, environment_request, most, open_request, viewer
+from shared.sources.people import (
+    about_release,
+    decision,
+    environment_request,
+    most,
+    open_request,
+    replay_request,
+    viewer,
+)
 
 KEY, NOW = b"0123456789abcdef0123456789abcdef", 1_772_000_000
 RELEASE, OTHER = "7c21aa90bb41cc52dd63", "0000000000000000dead"
@@ -378,3 +394,14 @@ HUGE = ("9" * 5000, "00001000099", "000000001" + "0" * 5000)
 def test_a_limit_that_is_no_number_of_rows_is_refused(limit: str) -> None:
     with pytest.raises(NotUnderstood, match="is no number from 1 to 10000"):
         most({"limit": limit})
+
+
+def test_a_person_lets_an_event_come_in_again() -> None:
+    asked = replay_request("houses:12/replay", {}, b'{"by": "bo", "reason": "it has a name now"}')
+    assert asked == ReplayAsked("houses:12", "bo", "it has a name now")
+
+
+@pytest.mark.parametrize("path", ["", "replay", "houses:12", "houses:12/forget"])
+def test_a_person_is_told_what_can_be_done_with_an_event(path: str) -> None:
+    with pytest.raises(NotFound, match="/replay"):
+        replay_request(path, {}, b'{"by": "bo", "reason": "why"}')

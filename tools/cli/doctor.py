@@ -121,6 +121,13 @@ def loaded(health: dict[str, Any]) -> Iterator[Finding]:
     yield Finding("functions", f"{len(functions)} loaded: {', '.join(functions)}")
     for module, error in health.get("failed", {}).items():
         yield Finding("functions", f"{module} did not load: {error}", f"mend functions/{module}.py and start again")
+    if health.get("ledger"):
+        yield Finding("ledger", str(health["ledger"]), "see that the storage answers, then look again")
+    for silent in health.get("silent", []):
+        yield Finding("sources", silent, f"look at the webhook or subscription at its sender, then {command()} events")
+    for reason, at in health.get("turned_away", {}).items():
+        # Strangers knock at every open door: this is told, and is no fault of the stack.
+        yield Finding("sources", f"somebody was turned away, last at {at}: {reason}")
     for setting in health.get("settings", []):
         name = setting.partition(" ")[0]
         # A webhook's secret can be made here, the token of a git host cannot.

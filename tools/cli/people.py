@@ -3,6 +3,7 @@
 import getpass
 import uuid
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -91,6 +92,22 @@ def events(
     answer = reach(find_state(state)).get(f"events/{project}", limit=str(last))
     shown = "\n".join(map(rows.came_in, answer["events"])) or "Nothing has come in yet."
     tell(answer, shown, json, f"{command()} status")
+
+
+@app.command()
+def replay(
+    event: Annotated[str, typer.Argument(help="As `signalbox events` names it, for example prices:12.")],
+    reason: Reason,
+    by: By = None,
+    state: State = None,
+    json: Json = False,
+) -> None:
+    """Take in again what came in; safe at any time, for what it led to is found and not made twice."""
+    named = quote(event, safe=":")
+    answer = reach(find_state(state)).post(f"events/{named}/replay", {"by": who(by), "reason": reason})
+    led = [f"  {new['alias']} is {new['project']}#{new['number']}" for new in answer["releases"]]
+    shown = "\n".join([*led, *(f"  {said}" for said in answer["recorded"])]) or "  It is taken in."
+    tell(answer, shown, json, f"{command()} events --last 5")
 
 
 def about(release: str, what: str, reason: str, by: str | None, state: Any) -> Any:

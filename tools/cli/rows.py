@@ -146,5 +146,6 @@ def glance(environments: list[View]) -> Table:
 def came_in(row: View) -> str:
     """Return one line for something that came in, or for what the governor decided."""
     when = str(row["at"])[:19].replace("T", " ")
-    about = f"{row['project'] or '-'}  {row['source']}  {row['became']}"
-    return f"  {when}  {about:<36}  {plain(row['subject'])}: {plain(row['reason'])}"
+    became = f"{row['became']} {row.get('alias', '')}".rstrip()
+    about = f"{row.get('id') or row['project'] or '-'}  {row['source']}  {became}"
+    return f"  {when}  {about:<44}  {plain(row['subject'])}: {plain(row['reason'])}"

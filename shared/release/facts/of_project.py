@@ -1,6 +1,7 @@
 """The facts of a project: what came in, what is wanted, the numbers of its releases and what became of them."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from shared.release.facts.fact import Became, Cause, Fact, GovernedWhy, VersionSeen
 
@@ -16,7 +17,7 @@ class DataArrived(Fact, frozen=True):
 
 
 class CameIn(Fact, frozen=True):
-    """Something came in and this became of it; `release` is empty when nothing was opened."""
+    """Something came in and this became of it; `release` is empty when it led to none."""
 
     source: str
     subject: str
@@ -24,6 +25,8 @@ class CameIn(Fact, frozen=True):
     reason: str
     delivery: str = ""
     release: str = ""
+    notice: Mapping[str, Any] = {}
+    """What it told, as `notices.kept` has it, so that it can be taken in again; empty when that is not kept."""
 
 
 class ReleaseNumbered(Fact, frozen=True):
