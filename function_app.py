@@ -16,6 +16,7 @@ MODULES = (
     "on_new_data",
     "on_data_drift",
     "on_time_passed",
+    "on_checkpoint_due",
     "on_step_due",
     "approve",
     "releases",

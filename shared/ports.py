@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from shared.release.chain import Sign
 from shared.release.config import Project
 
 JobKind = Literal["check", "train", "evaluate", "certify", "try"]
@@ -39,6 +40,10 @@ class Ledger(Protocol):
 
     async def streams(self, prefix: str) -> list[str]:
         """List the names of streams; slow on blobs, for people and audits only, never to answer a trigger."""
+        ...
+
+    async def lengths(self, prefix: str) -> dict[str, int]:
+        """Return the length of every stream whose name begins with `prefix`; slow on blobs, as `streams` is."""
         ...
 
     async def mark(self, name: str, content: bytes) -> bool:
@@ -330,6 +335,22 @@ class Letters(Protocol):
         ...
 
 
+class Checkpoints(Protocol):
+    """A second place, out of reach of whoever can write the ledger; what is there is never changed."""
+
+    async def names(self) -> list[str]:
+        """List what is there, sorted."""
+        ...
+
+    async def get(self, name: str) -> bytes:
+        """Return one; `NotFound` when it is not there."""
+        ...
+
+    async def put(self, name: str, content: bytes) -> bool:
+        """Create one, durable on return; False when the name is taken (what is there stays)."""
+        ...
+
+
 class Outside(Struct, frozen=True):
     """Everything a step may reach, and what the operator decided; built once by `wiring`."""
 
@@ -347,3 +368,7 @@ class Outside(Struct, frozen=True):
     approval_key: bytes
     public_url: str
     """Base address of this app as people reach it, without a slash at the end."""
+    sign: Sign | None = None
+    """Signs the ledger's lines, where the operator gave a key."""
+    checkpoints: Checkpoints | None = None
+    """The second place in which the heads of all streams are kept, where the operator named one."""

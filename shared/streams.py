@@ -20,6 +20,8 @@ class Streams(Struct, frozen=True):
 
     ledger: Ledger
     clock: Callable[[], datetime]
+    sign: chain.Sign | None = None
+    """Signs every line; None where the operator gave no key."""
     kept: dict[str, chain.Stream] = field(default_factory=dict)
     folded: dict[str, tuple[chain.Stream, ProjectState]] = field(default_factory=dict)
 
@@ -52,7 +54,7 @@ class Streams(Struct, frozen=True):
 
     async def append(self, stream: chain.Stream, facts: Sequence[Fact]) -> chain.Stream:
         """Append in one piece at the position read and return the stream; `Moved` when something else came first."""
-        lines = chain.encode(facts, self._now(), stream.head)
+        lines = chain.encode(facts, self._now(), stream.head, self.sign, stream.name)
         try:
             await self.ledger.append(stream.name, lines, stream.position)
         except Conflict as conflict:
@@ -64,7 +66,7 @@ class Streams(Struct, frozen=True):
 
     async def add(self, name: str, facts: Sequence[Fact]) -> None:
         """Append rows that commute, at whatever position."""
-        lines = chain.encode(facts, self._now(), None)
+        lines = chain.encode(facts, self._now(), None, self.sign, name)
         length = await self.ledger.append(name, lines, None)
         before = self.kept.get(name)
         # Rows of others in between are fetched when the stream is read.
@@ -139,6 +141,9 @@ def environment_stream(project: str, environment: str) -> str:
     """Return the name of the stream of a project's environment."""
     return f"environment/{project}/{environment}"
 
+
+AUDIT = "audit"
+"""The stream of what concerns the ledger itself: checkpoints and redactions."""
 
 INBOX = "inbox"
 """The stream of what came in and belongs to no project."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Coroutine
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -15,6 +16,7 @@ from shared.control import answered as at_the_edge
 from shared.errors import Misconfigured
 from shared.ports import (
     Artifacts,
+    Checkpoints,
     Hosting,
     Images,
     Jobs,
@@ -24,6 +26,7 @@ from shared.ports import (
     Outside,
     Registry,
 )
+from shared.release.chain import Sign
 from shared.settings import AzureSettings, Settings
 
 
@@ -91,24 +94,46 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def _kept(read: Settings) -> tuple[Ledger, Artifacts, Letters]:
-    if read.storage:
+def kept(storage: str, state: Path) -> tuple[Ledger, Artifacts, Letters]:
+    """Return where facts, artifacts and dead letters are kept."""
+    if storage:
         from shared.backends.blobs import Account, BlobArtifacts, BlobLedger, BlobLetters
 
-        account = Account(read.storage)
+        account = Account(storage)
         return BlobLedger(account), BlobArtifacts(account), BlobLetters(account)
     from shared.backends.local.artifacts import FileArtifacts
     from shared.backends.local.ledger import SqliteLedger
     from shared.backends.local.letters import FileLetters
 
-    return SqliteLedger(read.state), FileArtifacts(read.state), FileLetters(read.state)
+    return SqliteLedger(state), FileArtifacts(state), FileLetters(state)
+
+
+def second_place(named: str) -> Checkpoints | None:
+    """Return the place that the setting CHECKPOINTS names."""
+    if not named:
+        return None
+    if ";" in named or named.startswith(("https://", "http://")):
+        from shared.backends.blobs.checkpoints import BlobCheckpoints
+
+        return BlobCheckpoints.named(named)
+    from shared.backends.local.checkpoints import FolderCheckpoints
+
+    return FolderCheckpoints(Path(named))
+
+
+def _signer(read: Settings) -> Sign | None:
+    if not read.audit_key:
+        return None
+    from shared.backends.signing import Signer
+
+    return Signer(read.audit_key)
 
 
 def _outside(read: Settings) -> Outside:
     from shared.backends.local.repository import Credential, GitRepository
 
     credentials = {url: Credential(name, value) for url, name, value in read.credentials}
-    ledger, artifacts, letters = _kept(read)
+    ledger, artifacts, letters = kept(read.storage, read.state)
     work = _azure(read, read.azure, ledger, artifacts) if read.azure else _local(read)
     return Outside(
         ledger=ledger,
@@ -124,6 +149,8 @@ def _outside(read: Settings) -> Outside:
         clock=now,
         approval_key=read.approval_key,
         public_url=read.public_url,
+        sign=_signer(read),
+        checkpoints=second_place(read.checkpoints),
     )
 
 

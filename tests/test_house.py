@@ -62,7 +62,8 @@ IMPURE = """
     time urllib.request uuid warnings
 """.split()
 HEAVY = """
-    aiohttp azure.eventgrid azure.identity azure.storage azureml dulwich jinja2 joblib numpy pandas scipy sklearn uv
+    aiohttp azure.eventgrid azure.identity azure.storage azureml cryptography dulwich jinja2 joblib numpy pandas scipy
+    sklearn uv
 """.split()
 SHRUGS = {"base", "common", "helper", "helpers", "manager", "managers", "misc", "util", "utils"}
 EDGES = {

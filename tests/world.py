@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from shared.answers import Answer, Order
 from shared.backends.local.changes import globs
-from shared.backends.memory import MemoryArtifacts, MemoryLedger, MemoryLetters
+from shared.backends.memory import MemoryArtifacts, MemoryCheckpoints, MemoryLedger, MemoryLetters
 from shared.control import Control
 from shared.errors import Blocked, NotFound, Unavailable
 from shared.ports import (
@@ -139,6 +139,9 @@ class World:
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
     artifacts: MemoryArtifacts = field(default_factory=MemoryArtifacts)
     letters: MemoryLetters = field(default_factory=MemoryLetters)
+    sign: chain.Sign | None = None
+    """Signs every line of the ledger; without it none is signed, which is faster."""
+    checkpoints: MemoryCheckpoints | None = None
     git: Repository | None = None
     """Real repositories, in place of `branch` and `files`."""
     branch: list[str] = field(default_factory=list)
@@ -206,6 +209,8 @@ class World:
             clock=lambda: self.now,
             approval_key=KEY,
             public_url="https://signalbox.example.org",
+            sign=self.sign,
+            checkpoints=self.checkpoints,
         )
         return Control.over(outside, float(TABLE["EVENT_SECONDS"].default), locks)
 

@@ -39,6 +39,11 @@ class MemoryLedger:
         with self._lock:
             return sorted(name for name in self._streams if name.startswith(prefix))
 
+    async def lengths(self, prefix: str) -> dict[str, int]:
+        """Return the length of every stream whose name begins with `prefix`."""
+        with self._lock:
+            return {name: len(held) for name, held in sorted(self._streams.items()) if name.startswith(prefix)}
+
     async def mark(self, name: str, content: bytes) -> bool:
         """Create a mark if it is absent."""
         with self._lock:
@@ -55,6 +60,28 @@ class MemoryLedger:
         """List marks with their contents, sorted by name."""
         with self._lock:
             return sorted(item for item in self._marks.items() if item[0].startswith(prefix))
+
+
+class MemoryCheckpoints:
+    """`Checkpoints` in a dictionary."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+
+    async def names(self) -> list[str]:
+        """List what is there, sorted."""
+        return sorted(self.kept)
+
+    async def get(self, name: str) -> bytes:
+        """Return one; `NotFound` when it is not there."""
+        try:
+            return self.kept[name]
+        except KeyError:
+            raise NotFound(f"there is no {name}") from None
+
+    async def put(self, name: str, content: bytes) -> bool:
+        """Create one; False when the name is taken."""
+        return self.kept.setdefault(name, content) is content
 
 
 class MemoryLetters:

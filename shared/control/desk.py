@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from shared.answers import Answer, Order
 from shared.control.adopting import Adopting
+from shared.control.checkpointing import Checkpointing
 from shared.control.closing import Closing
 from shared.control.deciding import Deciding
 from shared.control.edge import within
@@ -50,6 +51,7 @@ class Control(Struct, frozen=True):
     reading: Reading
     returning: Returning
     replaying: Replaying
+    checkpointing: Checkpointing
     heard: dict[str, str]
     """When each function last heard an event, since this process started."""
     turned_away: dict[str, str]
@@ -66,7 +68,7 @@ class Control(Struct, frozen=True):
         An event that is not recorded within `event_seconds` is given back: Event Grid waits for 30 and then sends it
         again beside the one that is still worked on.
         """
-        streams = Streams(outside.ledger, outside.clock)
+        streams = Streams(outside.ledger, outside.clock, outside.sign)
         locks = WeakValueDictionary() if locks is None else locks
         opening = Opening(outside, streams, locks)
         adopting = Adopting(outside, streams, opening)
@@ -85,6 +87,7 @@ class Control(Struct, frozen=True):
             reading=Reading(outside, streams),
             returning=Returning(outside, streams),
             replaying=Replaying(outside, streams, opening),
+            checkpointing=Checkpointing(outside.ledger, outside.checkpoints, streams),
             heard={},
             turned_away={},
             event_seconds=event_seconds,

@@ -1,5 +1,6 @@
 """Settings: read once from the environment by one table, all that is missing or wrong named at once."""
 
+import base64
 import os
 import re
 import tempfile
@@ -12,8 +13,19 @@ from shared.errors import Misconfigured, NotUnderstood
 from shared.release.config import Projects, read_projects
 from shared.settings.table import BACKENDS, SHORTEST_SECRET, STORAGES, TABLE, TABLES, Setting
 
-__all__ = ["TABLE", "TABLES", "AzureSettings", "Setting", "Settings", "read", "read_azure"]
+__all__ = [
+    "TABLE",
+    "TABLES",
+    "AuditSettings",
+    "AzureSettings",
+    "Setting",
+    "Settings",
+    "read",
+    "read_audit",
+    "read_azure",
+]
 
+AUDIT_KEY_BYTES = 32
 HOUSE = Path(__file__).resolve().parents[2]
 
 
@@ -46,6 +58,20 @@ class AzureSettings(Struct, frozen=True):
         return f"AzureSettings({where}, as {self.client or 'managed identity'})"
 
 
+class AuditSettings(Struct, frozen=True):
+    """Where the ledger is kept and how it is proven, which is all that an auditor needs."""
+
+    storage: str
+    """Connection string or URL; empty: it is kept in `state`."""
+    state: Path
+    key: bytes
+    """32 bytes that sign every fact; empty: nothing is signed."""
+    public_keys: tuple[bytes, ...]
+    """Those of earlier keys."""
+    checkpoints: str
+    """A folder, a container's URL or a connection string; empty: no checkpoints are made."""
+
+
 class Settings(Struct, frozen=True):
     """What the operator set; secrets are named in `projects.toml` and stand in the environment as SECRET_<NAME>."""
 
@@ -70,6 +96,10 @@ class Settings(Struct, frozen=True):
     """Seconds within which a request is answered."""
     azure: AzureSettings | None = None
     """Only with the backend azure."""
+    audit_key: bytes = b""
+    """32 bytes that sign every fact; empty: nothing is signed."""
+    checkpoints: str = ""
+    """A folder, a container's URL or a connection string; empty: no checkpoints are made."""
 
 
 class Given:
@@ -118,6 +148,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         given.wrong.append(f"APPROVAL_KEY is too short: {TABLE['APPROVAL_KEY'].what}")
     storage = _storage(given, backend)
     state = _state(given)
+    audit = _audit(given, storage, state)
     projects_file = _found(given.text("PROJECTS"))
     projects = _projects(projects_file, given) if given.text("PROJECTS") else Projects({})
     settings = Settings(
@@ -136,6 +167,8 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         event_seconds=given.number("EVENT_SECONDS", 1, 29),
         http_seconds=given.number("HTTP_SECONDS", 1, 200),
         azure=_azure(given, storage, state) if backend == "azure" else None,
+        audit_key=audit.key,
+        checkpoints=audit.checkpoints,
     )
     if given.wrong:
         raise Misconfigured("; ".join(dict.fromkeys(given.wrong)))
@@ -149,6 +182,15 @@ def read_azure(environ: Mapping[str, str] = os.environ) -> AzureSettings:
     given.wrong += [f"{name} is missing: {one.what}" for name, one in needed.items() if not environ.get(name)]
     storage = given.text("STORAGE_CONNECTION") or given.text("AzureWebJobsStorage")
     found = _azure(given, storage, _state(given))
+    if given.wrong:
+        raise Misconfigured("; ".join(dict.fromkeys(given.wrong)))
+    return found
+
+
+def read_audit(environ: Mapping[str, str] = os.environ) -> AuditSettings:
+    """Return where the ledger is kept and how it is proven and nothing else."""
+    given = Given(environ)
+    found = _audit(given, _storage(given, given.choice("BACKEND", BACKENDS)), _state(given))
     if given.wrong:
         raise Misconfigured("; ".join(dict.fromkeys(given.wrong)))
     return found
@@ -189,6 +231,34 @@ def _storage(given: Given, backend: str) -> str:
     if (kind == "blobs" or backend == "azure") and not connection:
         given.wrong.append(f"STORAGE_CONNECTION is missing: {TABLE['STORAGE_CONNECTION'].what}")
     return connection if kind == "blobs" else ""
+
+
+def _audit(given: Given, storage: str, state: Path) -> AuditSettings:
+    earlier = tuple(_key("AUDIT_PUBLIC_KEYS", one, given) for one in given.text("AUDIT_PUBLIC_KEYS").split())
+    return AuditSettings(storage, state, _audit_key(given), earlier, given.text("CHECKPOINTS"))
+
+
+def _audit_key(given: Given) -> bytes:
+    text, file = given.text("AUDIT_KEY"), given.text("AUDIT_KEY_FILE")
+    if text and file:
+        given.wrong.append("AUDIT_KEY and AUDIT_KEY_FILE are both set: keep one of them")
+    if file:
+        try:
+            text = Path(file).read_text()
+        except (OSError, UnicodeDecodeError) as error:
+            given.wrong.append(f"AUDIT_KEY_FILE cannot be read: {error}")
+    return _key("AUDIT_KEY_FILE" if file else "AUDIT_KEY", text, given) if text else b""
+
+
+def _key(name: str, text: str, given: Given) -> bytes:
+    """Return the bytes of a key in base64, of either alphabet; none when it is wrong."""
+    try:
+        key = base64.b64decode(text.strip().rstrip("=").replace("-", "+").replace("_", "/") + "=", validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != AUDIT_KEY_BYTES:
+        given.wrong.append(f"{name} holds no key: it must be {AUDIT_KEY_BYTES} bytes in base64, 43 characters and =")
+    return key
 
 
 def _found(path: str) -> Path:

@@ -89,6 +89,26 @@ TABLES: dict[str, dict[str, Setting]] = {
             secret=True,
         ),
     },
+    "How the ledger is proven": {
+        "AUDIT_KEY": Setting(
+            "the key that signs every fact, 32 random bytes in base64, as `signalbox audit key` makes it (without it "
+            "nothing is signed)",
+            like=r"[A-Za-z0-9+/_-]{43}=?",
+            secret=True,
+        ),
+        "AUDIT_KEY_FILE": Setting("the path of a file that holds it, in place of AUDIT_KEY"),
+        "AUDIT_PUBLIC_KEYS": Setting(
+            "the public keys of earlier AUDIT_KEYs, as `signalbox audit key` prints them, with blanks between them: "
+            "what they signed stays proven",
+            like=r"[A-Za-z0-9+/_= -]+",
+        ),
+        "CHECKPOINTS": Setting(
+            "the second place in which the heads of all streams are kept each hour, out of reach of whoever can write "
+            "the ledger: a folder, the URL https://<account>.blob.core.windows.net/<container>, or a connection string "
+            "of another account (without it none are made)",
+            secret=True,
+        ),
+    },
     "The topic of our own events": {
         "TOPIC_ENDPOINT": Setting(
             "the address of the Event Grid topic to which Signalbox publishes (with BACKEND=azure approvers are told "

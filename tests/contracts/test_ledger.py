@@ -87,6 +87,18 @@ def test_streams_are_listed_by_prefix_taken_literally(ledger: Ledger) -> None:
     assert asyncio.run(ledger.streams("project/a_")) == ["project/a_b"]
 
 
+def test_the_length_of_each_stream_is_known_without_reading_it(ledger: Ledger) -> None:
+    for name, piece in (
+        ("release/b", b"x\n"),
+        ("release/a", b"one\n"),
+        ("project/a", b"x\n"),
+        ("release/a", b"three\n"),
+    ):
+        asyncio.run(ledger.append(name, piece, at=None))
+    assert asyncio.run(ledger.lengths("release/")) == {"release/a": 10, "release/b": 2}
+    assert asyncio.run(ledger.lengths("nobody/")) == {}
+
+
 def test_of_twenty_writers_at_one_position_exactly_one_wins(ledger: Ledger) -> None:
     def write(number: int) -> bool:
         try:

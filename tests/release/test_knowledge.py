@@ -60,6 +60,8 @@ PROJECT_FIRST = {"ReleaseNumbered": lambda fact: fact.release, "ReleaseClosed": 
 ENVIRONMENT_FREE = {"LiveSeen", "SwitchGivenUp"}
 ENVIRONMENT_ORDERED = {"LiveDecided", "SlotClaimed", "SlotVacated", "Held", "Lifted"}
 
+AUDIT_FREE = {"Accessed", "CheckpointMade", "Redacted"}
+
 RELEASE = sorted(ALWAYS_FREE | set(FIRST_WORD) | set(LAST_WORD))
 
 
@@ -74,6 +76,7 @@ def test_every_kind_is_said_here_to_be_free_of_order_or_not() -> None:
         *PROJECT_ORDERED,
         *ENVIRONMENT_FREE,
         *ENVIRONMENT_ORDERED,
+        *AUDIT_FREE,
     ]
     assert sorted(said) == sorted(KINDS)
 

@@ -252,6 +252,7 @@ def main() -> None:
     importlib.import_module("tools.cli.people")
     importlib.import_module("tools.cli.provision")
     importlib.import_module("tools.cli.orphans")
+    importlib.import_module("tools.cli.audit")
     try:
         app(prog_name="signalbox")
     except (Refused, Unreachable) as error:

@@ -5,6 +5,7 @@
 - `functions` holds keys for one function each, by the function's name and the key's own:
   `{"environments": {"ci": "..."}}`; such a key opens that function at the level `function` and nothing else.
 - `system` opens the Event Grid webhook, which Event Grid itself calls, and no function.
+- `audit` signs every fact of the ledger (Ed25519).
 - `topic` publishes to the topic; `approvals` signs approval links; `secrets` are the projects' own, by name.
 """
 
@@ -17,7 +18,7 @@ from typing import Any
 
 from tools.local.files import held, read_json, write_json
 
-_NAMES = ("master", "function", "system", "topic", "approvals")
+_NAMES = ("master", "function", "system", "topic", "approvals", "audit")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Keys:
     system: str
     topic: str
     approvals: str
+    audit: str
     secrets: Mapping[str, str]
     functions: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
@@ -99,4 +101,6 @@ def keep_secret(state: Path, name: str, value: str) -> None:
 
 def _keys(raw: Mapping[str, Any]) -> Keys:
     functions = {name.lower(): tuple(keys.values()) for name, keys in raw.get("functions", {}).items()}
-    return Keys(**{name: raw[name] for name in _NAMES}, secrets=dict(raw.get("secrets", {})), functions=functions)
+    return Keys(
+        **{name: raw.get(name, "") for name in _NAMES}, secrets=dict(raw.get("secrets", {})), functions=functions
+    )

@@ -47,6 +47,8 @@ def app_settings(plan: Plan, keys: Keys, host_url: str, grid_url: str, azurite: 
         "TOPIC_ENDPOINT": f"{grid_url}/topics/signalbox/api/events",
         "TOPIC_KEY": keys.topic,
         "APPROVAL_KEY": keys.approvals,
+        "AUDIT_KEY": keys.audit,
+        "CHECKPOINTS": os.environ.get("CHECKPOINTS") or str(plan.state / "checkpoints"),
         **{f"SECRET_{name}": value for name, value in keys.secrets.items()},
     }
     if azurite:

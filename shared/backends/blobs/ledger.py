@@ -44,7 +44,11 @@ class BlobLedger:
 
     async def streams(self, prefix: str) -> list[str]:
         """List the names of streams, sorted."""
-        return sorted(await self._account.do(self._segments.names, prefix))
+        return sorted(await self._account.do(self._segments.lengths, prefix))
+
+    async def lengths(self, prefix: str) -> dict[str, int]:
+        """Return the length of every stream whose name begins with `prefix`."""
+        return dict(sorted((await self._account.do(self._segments.lengths, prefix)).items()))
 
     async def mark(self, name: str, content: bytes) -> bool:
         """Create a mark if it is absent."""

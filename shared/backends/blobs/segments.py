@@ -111,15 +111,19 @@ class Segments:
         """Say whether exactly `lines` stand right behind what `segment` was."""
         return self.load(stream, segment.start, segment.length, len(lines))[1] == lines
 
-    def names(self, prefix: str) -> set[str]:
-        """Return the streams whose names begin with `prefix`."""
+    def lengths(self, prefix: str) -> dict[str, int]:
+        """Return the length of each stream whose name begins with `prefix`."""
         try:
             found = repeated("the list of streams", lambda: list(self._container.list_blobs(name_starts_with=prefix)))
         except ResourceNotFoundError:
-            return set()
-        # What was made and never appended to is no stream yet.
-        held = (one.name.rpartition("/")[0] for one in found if one.size)
-        return {name for name in held if name.startswith(prefix)}
+            return {}
+        ends: dict[str, int] = {}
+        for one in found:
+            name, _, start = one.name.rpartition("/")
+            # What was made and never appended to is no stream yet.
+            if one.size and name.startswith(prefix):
+                ends[name] = max(ends.get(name, 0), int(start) + one.size)
+        return ends
 
     def _create(self, stream: str, blob: BlobClient) -> None:
         """Make a segment; `Grown` when it is there. Never without the condition: that would empty it."""

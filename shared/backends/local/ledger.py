@@ -63,6 +63,12 @@ class SqliteLedger:
         rows = await self._rows("select distinct stream from rows order by stream")
         return [name for (name,) in rows if name.startswith(prefix)]
 
+    async def lengths(self, prefix: str) -> dict[str, int]:
+        """Return the length of every stream whose name begins with `prefix`."""
+        # Of the row that has the largest start, as SQLite promises for a bare column beside max().
+        query = "select stream, max(start) + length(bytes) from rows group by stream order by stream"
+        return {name: length for name, length in await self._rows(query) if name.startswith(prefix)}
+
     async def mark(self, name: str, content: bytes) -> bool:
         """Create a mark if it is absent."""
         query = "insert or ignore into marks values (?, ?)"

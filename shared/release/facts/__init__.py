@@ -17,6 +17,7 @@ from shared.release.facts.fact import (
     Verdict,
     VersionSeen,
 )
+from shared.release.facts.of_audit import Accessed, CheckpointMade, Redacted
 from shared.release.facts.of_environment import (
     Held,
     Lifted,
@@ -72,6 +73,7 @@ from shared.release.facts.of_release import (
 
 __all__ = [
     "KINDS",
+    "Accessed",
     "ApprovalAsked",
     "Approved",
     "Asked",
@@ -84,6 +86,7 @@ __all__ = [
     "Certified",
     "ChampionChosen",
     "Checked",
+    "CheckpointMade",
     "Claim",
     "CodeRead",
     "CommitPassed",
@@ -105,6 +108,7 @@ __all__ = [
     "ProductionChanged",
     "Promoted",
     "PutOff",
+    "Redacted",
     "ReleaseClosed",
     "ReleaseEnded",
     "ReleaseNumbered",

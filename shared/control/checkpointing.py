@@ -1,0 +1,95 @@
+"""Checkpoints: once an hour the heads of all streams go to a second place, out of reach of the ledger's writers."""
+
+import logging
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from shared.errors import NotFound, Unavailable
+from shared.ports import Checkpoints, Ledger
+from shared.release import chain, checkpoint, facts
+from shared.release.checkpoint import Checkpoint, Covered, Kept
+from shared.streams import AUDIT, Streams
+
+log = logging.getLogger("signalbox")
+
+
+class Checkpointing(Struct, frozen=True):
+    """Makes checkpoints of the whole ledger, reading of each stream only what came since the last one."""
+
+    ledger: Ledger
+    place: Checkpoints | None
+    streams: Streams
+
+    async def make(self) -> Checkpoint | None:
+        """Make the next checkpoint; None when no second place is set, or nothing changed."""
+        if self.place is None:
+            return None
+        kept = await since_whole(self.place)
+        covered = checkpoint.newest(kept)
+        lengths = await self.ledger.lengths("")
+        # The row that tells of a checkpoint is no reason for another one.
+        if not {name for name, length in lengths.items() if _length(covered, name) != length} - {AUDIT}:
+            return None
+        new, broken = await self._look(covered, lengths)
+        made = checkpoint.following(kept, new, broken, self.streams.clock().isoformat(timespec="seconds"))
+        content = checkpoint.encode(made, self.streams.sign)
+        if not await self.place.put(checkpoint.name_of(made.number), content):
+            raise Unavailable(f"checkpoint {made.number} was made by somebody else at the same time")
+        await self.streams.add(AUDIT, [facts.CheckpointMade(made.number, chain.sha256(content))])
+        for said in broken:
+            log.error("checkpoint=%d the ledger is not what it was: error=%r", made.number, said)
+        return made
+
+    async def _look(
+        self, covered: Mapping[str, Covered], lengths: Mapping[str, int]
+    ) -> tuple[list[Covered], list[str]]:
+        new: list[Covered] = []
+        broken = [f"stream {name} is gone" for name in covered if name not in lengths]
+        for name, length in lengths.items():
+            before = covered.get(name) or Covered(name, 0, 0, chain.first_head(name))
+            if before.length == length:
+                continue
+            try:
+                new.append(await self._grown(before))
+            except chain.Broken as error:
+                broken.append(str(error))
+        return new, broken
+
+    async def _grown(self, before: Covered) -> Covered:
+        known = chain.Stream(before.stream, (), before.length, before.head)
+        try:
+            grown = chain.go_on(known, await self.ledger.read(before.stream, before.length))
+        except chain.Broken:
+            grown = known
+        if grown.records:
+            return Covered(before.stream, before.lines + len(grown.records), grown.position, grown.head)
+        # It is shorter, or does not go on where it ended: redacted lines may be of another length.
+        return await self._anew(before)
+
+    async def _anew(self, before: Covered) -> Covered:
+        name = before.stream
+        content = await self.ledger.read(name)
+        lines = content.splitlines(keepends=True)
+        seen = chain.decode(name, b"".join(lines[: before.lines]))
+        if len(lines) < before.lines or seen.head != before.head:
+            raise chain.Broken(f"stream {name}: its first {before.lines} lines are not those of the last checkpoint")
+        whole = chain.go_on(seen, b"".join(lines[before.lines :]))
+        return Covered(name, len(whole.records), whole.position, whole.head)
+
+
+def _length(covered: Mapping[str, Covered], name: str) -> int:
+    return covered[name].length if name in covered else 0
+
+
+async def since_whole(place: Checkpoints) -> list[Kept]:
+    """Return the newest checkpoints back to the last whole one, oldest first."""
+    kept: list[Kept] = []
+    for name in reversed(await place.names()):
+        try:
+            kept.append(checkpoint.decode(name, await place.get(name)))
+        except NotFound:
+            continue
+        if kept[-1].checkpoint.whole:
+            break
+    return kept[::-1]

@@ -1,0 +1,128 @@
+"""Checkpoints: where every stream ended at a moment, signed, numbered and chained, to be kept in a second place.
+
+A line that is gone from the end of a stream leaves no trace in the ledger; a checkpoint that covers it tells.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from shared.release import chain
+from shared.release.chain import Broken, Sign
+
+WHOLE_EVERY = 100
+"""A whole one comes as often as this, so that nobody reads back further."""
+
+
+class Covered(Struct, frozen=True):
+    """A stream as a checkpoint saw it: how many lines and bytes it had, and its head."""
+
+    stream: str
+    lines: int
+    length: int
+    head: str
+
+
+class Checkpoint(Struct, frozen=True):
+    """The streams that changed since the checkpoint `before` (a SHA-256); all of them in one that is `whole`.
+
+    `broken` says which streams did not fit what was seen of them: these are not covered any further.
+    """
+
+    number: int
+    at: str
+    before: str
+    whole: bool
+    streams: tuple[Covered, ...]
+    broken: tuple[str, ...] = ()
+
+
+class Kept(Struct, frozen=True):
+    """A checkpoint as it is kept; `digest` is the SHA-256 of all its bytes."""
+
+    checkpoint: Checkpoint
+    digest: str
+    sig: str
+    message: bytes
+
+
+class _File(Struct, frozen=True):
+    checkpoint: msgspec.Raw
+    sig: str
+
+
+Covers = Mapping[str, Sequence[tuple[int, Covered]]]
+"""What is covered of each stream, with the checkpoint's number, oldest first."""
+
+
+def name_of(number: int) -> str:
+    """Return under which name a checkpoint is kept."""
+    return f"{number:012d}.json"
+
+
+def encode(checkpoint: Checkpoint, sign: Sign | None) -> bytes:
+    """Return what is kept of a checkpoint."""
+    body = msgspec.json.encode(checkpoint)
+    sig = sign(_message(body)) if sign else ""
+    return msgspec.json.encode(_File(checkpoint=msgspec.Raw(body), sig=sig)) + b"\n"
+
+
+def decode(name: str, content: bytes) -> Kept:
+    """Read a checkpoint; raises `Broken` when that is not possible, or its name is another's."""
+    try:
+        file = msgspec.json.decode(content, type=_File)
+        read = msgspec.json.decode(file.checkpoint, type=Checkpoint)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Broken(f"checkpoint {name} cannot be read ({error})") from error
+    if name != name_of(read.number):
+        raise Broken(f"checkpoint {name} says that it is number {read.number}")
+    return Kept(read, chain.sha256(content), file.sig, _message(bytes(file.checkpoint)))
+
+
+def _message(body: bytes) -> bytes:
+    return b"signalbox checkpoint\0" + bytes.fromhex(chain.sha256(body))
+
+
+def following(kept: Sequence[Kept], changed: Iterable[Covered], broken: Iterable[str], at: str) -> Checkpoint:
+    """Return the checkpoint after those kept, which begin with a whole one."""
+    number = kept[-1].checkpoint.number + 1 if kept else 1
+    whole = number % WHOLE_EVERY == 1
+    now = {one.stream: one for one in changed}
+    streams = (newest(kept) if whole else {}) | now
+    ordered = tuple(streams[name] for name in sorted(streams))
+    return Checkpoint(number, at, kept[-1].digest if kept else "", whole, ordered, tuple(broken))
+
+
+def newest(kept: Iterable[Kept]) -> dict[str, Covered]:
+    """Return what is covered of each stream at last."""
+    return {one.stream: one for each in kept for one in each.checkpoint.streams}
+
+
+def covers(kept: Iterable[Kept]) -> Covers:
+    """Return everything that is covered, oldest first; of a stream that did not change, once."""
+    found: dict[str, list[tuple[int, Covered]]] = {}
+    for each in kept:
+        for one in each.checkpoint.streams:
+            known = found.setdefault(one.stream, [])
+            if not known or known[-1][1] != one:
+                known.append((each.checkpoint.number, one))
+    return found
+
+
+def linked(kept: Sequence[Kept], proven: Callable[[Kept], bool]) -> tuple[list[Kept], list[str]]:
+    """Return the checkpoints that count, and a sentence on each that does not: of another's hand, or out of the row."""
+    good: list[Kept] = []
+    wrong: list[str] = []
+    for each in kept:
+        number = each.checkpoint.number
+        before = good[-1] if good else None
+        if not proven(each):
+            wrong.append(f"checkpoint {number} was changed, or signed by a key that is not known here")
+            continue
+        if before is not None and number == before.checkpoint.number + 1 and each.checkpoint.before != before.digest:
+            wrong.append(f"checkpoint {number} does not follow checkpoint {number - 1} as it is kept now")
+        elif number != (before.checkpoint.number if before else 0) + 1:
+            wrong.append(f"before checkpoint {number} at least one is gone")
+        good.append(each)
+    return good, wrong

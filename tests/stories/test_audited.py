@@ -1,0 +1,134 @@
+"""What a signed ledger proves after a whole release: nothing was touched, or exactly this line was."""
+
+import secrets
+
+from shared.backends.memory import MemoryCheckpoints
+from shared.backends.signing import Prover, Signer
+from shared.release import facts
+from shared.streams import AUDIT
+from tests.world import RUNNER, World
+from tools.audit.place import Place
+from tools.audit.verifying import Verified, verify
+
+KEY = secrets.token_bytes(32)
+
+
+def signed() -> World:
+    return World(sign=Signer(KEY), checkpoints=MemoryCheckpoints())
+
+
+def place(world: World, prover: Prover | None = None) -> Place:
+    signer = Signer(KEY)
+    return Place(world.ledger, world.artifacts, world.checkpoints, signer, prover or Prover([signer.public]))
+
+
+def verified(world: World) -> Verified:
+    return RUNNER.run(verify(place(world)))
+
+
+def checkpoint(world: World) -> int:
+    made = RUNNER.run(world.control.checkpointing.make())
+    return made.number if made else 0
+
+
+def live(world: World) -> str:
+    release = world.push("a")
+    world.run()
+    for who in ("ana@example.org",):
+        world.decide(release, who)
+    world.run()
+    assert world.state(release).ended is not None
+    return release
+
+
+def test_every_line_of_a_release_is_signed_and_the_ledger_proves_itself() -> None:
+    world = signed()
+    live(world)
+    assert checkpoint(world) == 1
+    assert checkpoint(world) == 0
+    told = verified(world)
+    assert told.whole
+    assert told.checkpoint == 1
+    assert all(one.signed == one.lines for one in told.streams)
+    assert {one.stream.partition("/")[0] for one in told.streams} == {"audit", "environment", "project", "release"}
+
+
+def test_a_ledger_without_a_key_is_as_it_was() -> None:
+    world = World()
+    release = live(world)
+    assert b'"sig"' not in world.ledger_bytes(f"release/{release}")
+    assert checkpoint(world) == 0
+
+
+def test_a_decision_that_was_forged_into_a_release_is_named_by_its_line() -> None:
+    world = signed()
+    release = live(world)
+    checkpoint(world)
+    name = f"release/{release}"
+    content = world.ledger_bytes(name)
+    number = 1 + next(n for n, line in enumerate(content.splitlines()) if b'"kind":"Decided"' in line)
+    world.ledger.put_back(name, content.replace(b"ana@example.org", b"eve@example.org"))
+    told = verified(world)
+    assert (name, number, "edited") in [(one.stream, one.line, one.what) for one in told.findings]
+    assert {one.stream for one in told.findings} == {name}
+
+
+def test_a_checkpoint_that_is_gone_from_the_second_place_or_of_another_hand_is_missed() -> None:
+    world = signed()
+    live(world)
+    checkpoint(world)
+    world.push("b")
+    world.run()
+    assert checkpoint(world) == 2
+    assert verified(world).whole
+    assert world.checkpoints is not None
+    last = world.checkpoints.kept.pop("000000000002.json")
+    assert verified(world).wrong == ("checkpoint 2 is gone that the ledger tells of",)
+    world.checkpoints.kept["000000000002.json"] = last.replace(b'"lines":', b'"lines":1')
+    assert "checkpoint 2 was changed, or signed by a key that is not known here" in verified(world).wrong
+    del world.checkpoints.kept["000000000001.json"]
+    world.checkpoints.kept["000000000002.json"] = last
+    assert verified(world).wrong == (
+        "before checkpoint 2 at least one is gone",
+        "checkpoint 1 is gone that the ledger tells of",
+    )
+
+
+def test_a_checkpoint_says_which_stream_does_not_go_on_as_it_was_and_covers_it_no_further() -> None:
+    world = signed()
+    release = live(world)
+    checkpoint(world)
+    name = f"release/{release}"
+    lines = world.ledger_bytes(name).splitlines(keepends=True)
+    world.ledger.put_back(name, b"".join(lines[:-2]))
+    world.push("b")
+    world.run()
+    made = RUNNER.run(world.control.checkpointing.make())
+    assert made is not None
+    assert made.broken == (f"stream {name}: its first {len(lines)} lines are not those of the last checkpoint",)
+    assert [one.what for one in verified(world).findings] == ["truncated"]
+
+
+def test_another_key_signs_on_and_what_the_earlier_one_signed_stays_proven() -> None:
+    world = signed()
+    live(world)
+    new = Signer(secrets.token_bytes(32))
+    world.sign = new
+    world.restart()
+    world.push("b")
+    world.run()
+    both = Prover([new.public, Signer(KEY).public])
+    assert RUNNER.run(verify(place(world, both))).whole
+    found = RUNNER.run(verify(place(world, Prover([new.public])))).findings
+    assert {one.what for one in found} >= {"unsigned"}
+
+
+def test_what_the_audit_tells_of_itself_is_believed_only_when_it_is_signed() -> None:
+    world = signed()
+    live(world)
+    checkpoint(world)
+    forged = facts.CheckpointMade(1, "0" * 64)
+    RUNNER.run(World(ledger=world.ledger).control.streams.add(AUDIT, [forged]))
+    told = verified(world)
+    assert [(one.stream, one.what) for one in told.findings] == [(AUDIT, "unsigned")]
+    assert told.wrong == ()

@@ -1,0 +1,53 @@
+"""Where a ledger is kept, and by which keys it is proven: a state folder, or the settings of an app."""
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from msgspec import Struct
+
+from shared import wiring
+from shared.backends.signing import Prover, Signer
+from shared.errors import Misconfigured
+from shared.ports import Artifacts, Checkpoints, Ledger
+from shared.settings import read_audit
+from shared.streams import Streams
+
+
+class Place(Struct, frozen=True):
+    """A ledger at rest: what is kept, where its checkpoints are, and the keys."""
+
+    ledger: Ledger
+    artifacts: Artifacts
+    checkpoints: Checkpoints | None
+    signer: Signer | None
+    prover: Prover | None
+    """None where no key is known: then only the chain can be looked at."""
+
+    @property
+    def streams(self) -> Streams:
+        """The streams, written as the app writes them."""
+        return Streams(self.ledger, lambda: datetime.now(UTC), self.signer)
+
+
+def of_settings(values: Mapping[str, str]) -> Place:
+    """Return the place that settings name."""
+    told = read_audit(values)
+    signer = Signer(told.key) if told.key else None
+    public = [*([signer.public] if signer else []), *told.public_keys]
+    ledger, artifacts, _ = wiring.kept(told.storage, told.state)
+    second = wiring.second_place(told.checkpoints)
+    return Place(ledger, artifacts, second, signer, Prover(public) if public else None)
+
+
+def of_state(state: Path, environ: Mapping[str, str] = os.environ) -> Place:
+    """Return the place that a stack kept its state in; `Misconfigured` when there is none."""
+    from tools.local.files import read_json
+
+    keys = read_json(state / "keys.json") or {}
+    if not (state / "ledger.db").is_file():
+        raise Misconfigured(f"{state} holds no ledger.db: give --state FOLDER, or --settings FILE of an app")
+    mine = {"STORAGE": "local", "STATE_DIR": str(state.resolve()), "AUDIT_KEY": keys.get("audit", "")}
+    mine["CHECKPOINTS"] = environ.get("CHECKPOINTS") or str(state.resolve() / "checkpoints")
+    return of_settings({"AUDIT_PUBLIC_KEYS": environ.get("AUDIT_PUBLIC_KEYS", "")} | mine)
