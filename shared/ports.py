@@ -163,7 +163,11 @@ class JobSpec(Struct, frozen=True):
 
 
 class JobReport(Struct, frozen=True):
-    """What is known of a job; `lost`: its process is gone without a result, and submitting it again restarts it."""
+    """What is known of a job.
+
+    `lost`: its process is gone without a result, and submitting it again restarts it.
+    Compute that ends such a job itself never says so: there it failed.
+    """
 
     status: JobStatus
     seconds: float = 0.0
@@ -179,15 +183,21 @@ class Jobs(Protocol):
     """Compute. A job's end is told by RunCompleted or RunStatusChanged; these calls never wait for it."""
 
     async def find(self, name: str) -> JobReport | None:
-        """Look a job up by its name."""
+        """Look a job up by its name; None when none was submitted under it."""
         ...
 
     async def submit(self, spec: JobSpec) -> None:
-        """Start the job unless one of that name exists; one that is `lost` is started again under its name."""
+        """Start the job unless one of that name exists, however it ended; one that is `lost` is started again.
+
+        `StepFailed` when it is refused at once.
+        """
         ...
 
     async def cancel(self, name: str) -> None:
-        """Stop it if it runs; an ended or absent one is no error."""
+        """Stop it if it runs, and let nobody start it again if it is `lost`; an ended or absent one is no error.
+
+        That it ended may be known only later.
+        """
         ...
 
     async def log(self, name: str) -> str:
@@ -219,7 +229,10 @@ class Registry(Protocol):
         ...
 
     async def register(self, name: str, release: str, source: str, properties: Mapping[str, str]) -> None:
-        """Make one version from `source` (`job:<name>/<path>`); nothing when this release has one."""
+        """Make one version from `source` (`job:<name>/<path>`); nothing when this release has one.
+
+        `StepFailed` when the job left no such files.
+        """
         ...
 
 
@@ -253,7 +266,9 @@ class ImageReport(Struct, frozen=True):
     size: int = 0
     """Bytes of the layers that were new with this image."""
     reason: str = ""
+    """Why it failed or was lost."""
     advice: str = ""
+    """What to do next, when it failed."""
     deploys: Mapping[str, str] = {}
 
 
@@ -261,11 +276,14 @@ class Images(Protocol):
     """The image registry and its builder. A push raises ImagePushed."""
 
     async def find(self, project: str, release: str) -> ImageReport | None:
-        """Look the image of a release up by its tag."""
+        """Look the image of a release up by its tag; None when none was asked for."""
         ...
 
     async def build(self, spec: ImageSpec) -> None:
-        """Start building and pushing `<project>:<release>` unless that exists or is under way."""
+        """Start building and pushing `<project>:<release>` unless that is done, failed or under way.
+
+        What is `lost` is built again. `StepFailed` when it is seen at once that it cannot be built.
+        """
         ...
 
 
@@ -291,19 +309,29 @@ class Hosting(Protocol):
     """Where models serve. A slot that answers for the first time raises ModelDeployed; a failure raises nothing."""
 
     async def find(self, slot: str) -> Service | None:
-        """Look a slot up by its name."""
+        """Look a slot up by its name; None when nothing was deployed there, or when it was taken away."""
         ...
 
     async def deploy(self, slot: str, project: str, environment: str, release: str, image: str) -> None:
-        """Create the slot running exactly this image digest; create-only, a repeat is no error."""
+        """Create the slot running exactly this image digest; create-only, a repeat is no error.
+
+        What failed or was stopped is started again; `Unavailable` while its remains are taken away.
+        `Conflict` when the slot is there with another image: nothing is started then.
+        """
         ...
 
     async def stop(self, slot: str) -> None:
-        """Stop what runs in the slot, which is certain on return; an absent one is no error."""
+        """Stop what runs in the slot, which is certain on return; an absent one is no error.
+
+        `Unavailable` where a platform keeps what its stable address answers from.
+        """
         ...
 
     async def point(self, project: str, environment: str, slot: str, release: str, generation: int) -> None:
-        """Let the stable address answer from the slot; an older generation than the present one changes nothing."""
+        """Let the stable address answer from the slot; an older generation than the present one changes nothing.
+
+        It is decided already, so a slot that is not there or does not answer is `Unavailable`: it is pointed to again.
+        """
         ...
 
     async def seen(self, project: str, environment: str) -> Seen | None:
@@ -311,7 +339,10 @@ class Hosting(Protocol):
         ...
 
     def address(self, project: str, environment: str) -> str:
-        """Return the stable scoring URL of an environment."""
+        """Return the stable scoring URL of an environment; empty where that has none.
+
+        Before it was first asked it may be another name of the same address.
+        """
         ...
 
 

@@ -2,6 +2,9 @@
 
 import pytest
 
+# The double of Azure, for its own tests and the contracts of the ports: one a process, whoever asks first.
+pytest_plugins = ["tests.azure.fixtures"]
+
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the figures that tests recorded: a proof that does not say how much it looked at proves little."""

@@ -23,7 +23,7 @@ from shared.answers import Answer, Order
 from shared.backends.local.changes import globs
 from shared.backends.memory import MemoryArtifacts, MemoryCheckpoints, MemoryLedger, MemoryLetters
 from shared.control import Control
-from shared.errors import Blocked, NotFound, Unavailable
+from shared.errors import Blocked, Conflict, NotFound, StepFailed, Unavailable
 from shared.ports import (
     ImageReport,
     ImageSpec,
@@ -326,8 +326,10 @@ class World:
         """Let a build under way end: `name` is `<project>:<release>`."""
         if self.images[name].status == "building":
             project, _, release = name.partition(":")
-            self.images[name] = ImageReport("pushed", self.images[name].digest, 1.0, 3000, deploys=self._named(name))
-            self.raise_event("ImagePushed", notices.ImageHeard(project, release, self.images[name].digest))
+            spec = self.packed[name]
+            digest = ids.sha256(ids.canonical([spec.code, spec.model, spec.version]))
+            self.images[name] = ImageReport("pushed", digest, 1.0, 3000, deploys=self._named(name))
+            self.raise_event("ImagePushed", notices.ImageHeard(project, release, digest))
 
     def _named(self, name: str) -> dict[str, str]:
         """Return what the package of a release names; each version is another one."""
@@ -521,7 +523,7 @@ class _Jobs:
 
     async def cancel(self, name: str) -> None:
         known = self.world.jobs.get(name)
-        if known and known.status == "running":
+        if known and known.status in ("running", "lost"):
             self.world.jobs[name] = JobReport("cancelled", 1.0, "was cancelled")
             self.world.raise_event("RunStatusChanged", notices.RunHeard(name, "RunStatusChanged", "Canceled"))
 
@@ -549,7 +551,9 @@ class _Registry:
         number = 1 + sum(version.name == name for version in self.world.versions)
         if not await self.find(name, release):
             job = self.world.jobs.get(source.removeprefix("job:").partition("/")[0])
-            digest = json.loads(job.result)["model"]["digest"] if job else MODEL
+            if job is None:
+                raise StepFailed(f"there is no {source}", "Open the release again")
+            digest = json.loads(job.result)["model"]["digest"]
             self.world.versions.append(ModelVersion(name, number, digest, release))
             self.world.raise_event("ModelRegistered", notices.ModelHeard(name, str(number), release))
 
@@ -565,14 +569,14 @@ class _Images:
     async def build(self, spec: ImageSpec) -> None:
         self.world.reach("building")
         name = f"{spec.project}:{spec.release}"
-        if name in self.world.images:
+        known = self.world.images.get(name)
+        if known is not None and known.status != "lost":
             return
         self.world.packed[name] = spec
-        digest = ids.sha256(ids.canonical([spec.code, spec.model, spec.version]))
         if reason := self.world.failing.get("package", "" if self.world.resolves(spec.model) else "no model"):
-            self.world.images[name] = ImageReport("failed", reason=reason)
+            self.world.images[name] = ImageReport("failed", reason=reason, advice="Mend it and push again")
             return
-        self.world.images[name] = ImageReport("building", digest)
+        self.world.images[name] = ImageReport("building")
         if "images" not in self.world.slow:
             self.world.end_image(name)
 
@@ -588,6 +592,8 @@ class _Hosting:
     async def deploy(self, slot: str, project: str, environment: str, release: str, image: str) -> None:
         self.world.reach("hosting")
         known = self.world.services.get(slot)
+        if known is not None and known.image != image:
+            raise Conflict(f"slot {slot} is there with image {known.image}, not {image}")
         if known is not None and known.status not in ("stopped", "failed"):
             return
         if reason := self.world.failing.get(environment):
@@ -604,6 +610,9 @@ class _Hosting:
 
     async def point(self, project: str, environment: str, slot: str, release: str, generation: int) -> None:
         self.world.reach("address")
+        known = self.world.services.get(slot)
+        if known is None or known.status != "answering":
+            raise Unavailable(f"slot {slot} does not answer: {project} {environment} cannot be led to it yet")
         present = self.world.routes.get(f"{project}/{environment}")
         if present is None or present[1].generation <= generation:
             self.world.routes[f"{project}/{environment}"] = (slot, Seen(release, generation))

@@ -113,15 +113,6 @@ def test_a_project_says_where_and_how_long_its_jobs_run(double: StandIn, ground:
     assert "azureml-core>=1.61,<2" in packages
 
 
-def test_a_job_that_is_asked_for_again_is_one_run(double: StandIn, ground: Ground, late: None) -> None:
-    spec = ground.spec()
-
-    ground.submit(spec)
-    ground.submit(spec)
-
-    assert len(double.requests(SUBMIT)) == 1
-
-
 def test_an_answer_that_is_lost_makes_no_second_run(double: StandIn, ground: Ground, late: None) -> None:
     spec = ground.spec()
     double.fault(AT_SUBMIT, "lost", times=1)
@@ -239,17 +230,6 @@ def test_a_completed_run_without_a_result_has_failed(double: StandIn, ground: Gr
     assert "outputs/result.json" in report.reason
 
 
-def test_a_job_that_fails_says_why(double: StandIn, azure: Azure, tmp_path: Path) -> None:
-    ground = Ground(double, azure, tmp_path / "ground", check=SAYS_NO)
-    ground.submit(ground.spec())
-
-    report = ground.ended(NAME)
-
-    assert (report.status, report.reason, report.advice) == ("failed", "Column y is empty", "Put more data")
-    assert "the whole story" in ground.log(NAME)
-    assert [each["data"]["runStatus"] for each in double.events("RunStatusChanged")] == ["Failed"]
-
-
 @pytest.mark.parametrize(
     ("kind", "words", "advice"),
     [
@@ -290,20 +270,6 @@ def test_a_compute_target_that_goes_meanwhile_is_looked_for_again(double: StandI
 
     with pytest.raises(Unavailable, match="ComputeTargetNotFound"):
         ground.submit(spec)
-
-
-def test_a_run_is_cancelled_and_an_ended_or_absent_one_is_left_alone(double: StandIn, ground: Ground) -> None:
-    double.plan("run", kind="hang")
-    ground.submit(ground.spec())
-
-    ground.cancel(NAME)
-    report = ground.ended(NAME)
-    ground.cancel(NAME)
-    ground.cancel(f"{RELEASE}-train-1")
-
-    assert (report.status, report.reason) == ("cancelled", "it was cancelled before it ended")
-    assert [each["data"]["runStatus"] for each in double.events("RunStatusChanged")] == ["Canceled"]
-    assert len(double.requests("POST /execution/v1.0{ws}/experiments/{experiment}/runId/{run}/cancel")) == 1
 
 
 def test_a_run_over_its_time_is_told_as_that(double: StandIn, azure: Azure, tmp_path: Path) -> None:
@@ -399,11 +365,6 @@ def test_an_empty_log_is_empty(double: StandIn, ground: Ground) -> None:
     ground.ended(NAME)
 
     assert (ground.log(NAME), double.requests(BLOB)) == ("", [])
-
-
-def test_the_log_of_nothing_is_not_found(ground: Ground) -> None:
-    with pytest.raises(NotFound, match="no job"):
-        ground.log(NAME)
 
 
 def test_a_submit_that_meets_silence_while_it_uploads_is_given_up(double: StandIn, ground: Ground) -> None:

@@ -58,14 +58,16 @@ class LocalJobs:
         works.start(folder, content, ["-m", "shared.backends.local.runner", str(self._state), spec.name])
 
     def _cancel(self, name: str) -> None:
+        if not NAME.fullmatch(name):
+            return
         folder = job_folder(self._state, name)
         cancelled = JobReport("cancelled", reason="it was cancelled before it ended")
         if works.end(folder, msgspec.json.encode(cancelled)):
             publish_detached(end_event(read_assignment(folder).spec, cancelled), folder / "log.txt")
 
     def _log(self, name: str) -> str:
-        folder = job_folder(self._state, name)
-        if not (folder / "spec.json").exists():
+        folder = self._state / "jobs" / name
+        if not NAME.fullmatch(name) or not (folder / "spec.json").exists():
             raise NotFound(f"there is no job {name}")
         with contextlib.suppress(FileNotFoundError), (folder / "log.txt").open("rb") as file:
             size = file.seek(0, os.SEEK_END)

@@ -16,7 +16,7 @@ from shared.backends.local import works
 from shared.backends.local.processes import ended_within, is_alive, kill_group
 from shared.backends.local.routes import Route, write_route
 from shared.backends.local.slots import Slot, Started, raised, read_slot, read_started, service_log, slot_folder, tail
-from shared.errors import Conflict, NotFound, Unavailable
+from shared.errors import Conflict, Unavailable
 from shared.ports import Seen, Service
 
 STOP_SECONDS = 10.0
@@ -34,7 +34,10 @@ class LocalHosting:
         return await asyncio.to_thread(find, self._state, slot)
 
     async def deploy(self, slot: str, project: str, environment: str, release: str, image: str) -> None:
-        """Start the slot with this image unless it runs, again when it failed; `Conflict` when it has another image."""
+        """Start the slot with this image unless it runs, again when it failed or was stopped.
+
+        `Conflict` when it has another image; what it has is not started then.
+        """
         await asyncio.to_thread(self._deploy, Slot(slot, project, environment, release, image))
 
     async def stop(self, slot: str) -> None:
@@ -55,10 +58,11 @@ class LocalHosting:
 
     def _deploy(self, slot: Slot) -> None:
         folder = slot_folder(self._state, slot.slot)
+        if works.state_of(folder) != "absent":
+            _demand(folder, slot)
         start(self._state, folder, slot)
-        there = read_slot(folder)
-        if there != slot:
-            raise Conflict(f"slot {slot.slot} is there with image {there.image}, not {slot.image}")
+        # Another may have made it between the two.
+        _demand(folder, slot)
 
     def _stop(self, name: str) -> None:
         folder = slot_folder(self._state, name)
@@ -73,7 +77,7 @@ class LocalHosting:
     def _point(self, project: str, environment: str, slot: str, release: str, generation: int) -> None:
         found = find(self._state, slot)
         if found is None:
-            raise NotFound(f"there is no slot {slot}")
+            raise Unavailable(f"there is no slot {slot} to which {project} {environment} could be led")
         if found.status != "answering":
             raise Unavailable(f"slot {slot} is {found.status}: {project} {environment} cannot be led to it yet")
         url = found.url.removesuffix("/score")
@@ -143,6 +147,12 @@ def resume_all(state: Path) -> None:
         started = read_started(folder)
         if works.state_of(folder) == "lost" or (started is not None and started.status == "answering"):
             start(state, folder, read_slot(folder))
+
+
+def _demand(folder: Path, slot: Slot) -> None:
+    there = read_slot(folder)
+    if there != slot:
+        raise Conflict(f"slot {slot.slot} is there with image {there.image}, not {slot.image}")
 
 
 def _folders(state: Path) -> list[Path]:

@@ -121,6 +121,6 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def tiny(double: StandIn, azure: Azure, serving: Path) -> Tiny:
-    """A release of a tiny model."""
+def tiny(serving: Path, double: StandIn, azure: Azure) -> Tiny:
+    """A release of a tiny model; what serves it is fetched before the way out leads to the double alone."""
     return Tiny(double, azure)
