@@ -70,12 +70,22 @@ def kept(rows: list[dict[str, str]]) -> MemoryLedger:
     return ledger
 
 
+def training(world: World, rows: list[dict[str, str]]) -> list[facts.Trained]:
+    """Return what the trainings of a moment ended with: no release is registered without the files."""
+    streams = {row["append"] for row in rows if row.get("append", "").startswith("release/")}
+    known = [fact for name in streams for fact in chain.decode(name, world.ledger_bytes(name)).facts]
+    return [fact for fact in known if isinstance(fact, facts.Trained)]
+
+
 def world_of(path: Path, rows: list[dict[str, str]]) -> World:
-    """Return a world that has the ledger of that moment and the branch, and has lost everything else."""
+    """Return a world that has the ledger, the branch and the trained models of that moment, and lost everything else."""
     about, _ = read(path)
     world = ruled(path.stem, ledger=kept(rows), branch=list(about.commits), now=about.now)
     world.files = {commit: files(path.stem) for commit in world.branch}
     better(world)
+    for trained in training(world, rows):
+        result = json.dumps({"model": {"digest": trained.model}})
+        world.jobs[trained.job] = JobReport("completed", 1.0, result=result)
     if path.stem == "adopted":
         world.versions = [ModelVersion("houses", 3, "sha256:theirs", "")]
     if path.stem == "kept":
