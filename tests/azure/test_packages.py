@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from shared.errors import StepFailed, Unavailable
-from shared.ports import ImageReport, ImageSpec, Service
+from shared.ports import ImageSpec, Service
 from shared.release.ids import sha256
 from tests.azure.releases import LISTED, OTHER, PROJECT, RELEASE, SCHEMA, Tiny, tar
 
@@ -33,16 +33,6 @@ def test_a_package_names_all_that_is_deployed_and_no_image(tiny: Tiny) -> None:
     assert asyncio.run(tiny.artifacts.get(manifest["requirements"])) == LISTED.encode()
 
 
-def test_the_same_release_is_packaged_once(tiny: Tiny) -> None:
-    digest = tiny.package()
-    tiny.packaged()
-
-    again = tiny.package()
-
-    assert again == digest
-    assert len(tiny.double.requests(PACKAGE)) == 1
-
-
 def test_what_is_packaged_depends_on_nothing_but_what_is_in_it(tiny: Tiny) -> None:
     first = asyncio.run(tiny.images._package(tiny.spec(tiny.register())))
     again = asyncio.run(tiny.images._package(tiny.spec(tiny.train())))
@@ -50,16 +40,6 @@ def test_what_is_packaged_depends_on_nothing_but_what_is_in_it(tiny: Tiny) -> No
 
     assert first == again
     assert first.manifest.source != other.manifest.source
-
-
-def test_a_package_under_way_is_waited_for(tiny: Tiny) -> None:
-    tiny.double.plan("package", kind="late")
-    tiny.package()
-    assert asyncio.run(tiny.images.find(PROJECT, RELEASE)) == ImageReport("building")
-
-    tiny.double.ask("DELETE", "/faults")
-
-    assert tiny.packaged().status == "pushed"
 
 
 def test_a_failed_build_is_told_with_the_end_of_its_log_and_what_to_do(tiny: Tiny) -> None:
@@ -118,24 +98,6 @@ def test_a_lost_answer_builds_the_same_tag_again_and_nothing_else(tiny: Tiny) ->
     assert len(tiny.double.events("ModelRegistered")) == 1
 
 
-def test_a_package_that_the_service_forgot_is_made_again(tiny: Tiny) -> None:
-    digest = tiny.package()
-    tiny.packaged()
-    gone = {"error": {"code": "OperationNotFound", "message": "Operation is not found."}}
-    tiny.double.fault("GET /modelmanagement/*/operations/*", "", times=2, status=404, body=gone)
-    assert asyncio.run(tiny.images.find(PROJECT, RELEASE)) == ImageReport("lost", reason=_reason(tiny))
-
-    tiny.package()
-
-    assert tiny.packaged().digest == digest
-    assert len(tiny.double.requests(PACKAGE)) == 2
-
-
-def _reason(tiny: Tiny) -> str:
-    what = f"the package {PROJECT}:{RELEASE}"
-    return f"the package of {PROJECT}:{RELEASE} was forgotten: {what}: OperationNotFound: Operation is not found."
-
-
 def test_a_model_trained_with_other_packages_than_were_checked_is_not_packaged(tiny: Tiny) -> None:
     spec = tiny.spec(tiny.register())
     spec = msgspec.structs.replace(spec, provenance={**spec.provenance, "lock": "sha256:" + "0" * 64})
@@ -144,10 +106,6 @@ def test_a_model_trained_with_other_packages_than_were_checked_is_not_packaged(t
         asyncio.run(tiny.images.build(spec))
 
     assert tiny.double.requests(PACKAGE) == []
-
-
-def test_another_release_has_another_package(tiny: Tiny) -> None:
-    assert tiny.package() != tiny.package(OTHER)
 
 
 def test_what_a_published_pipeline_trained_serves_in_the_environment_of_the_check(tiny: Tiny) -> None:

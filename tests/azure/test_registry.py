@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.errors import Blocked, StepFailed, Unavailable
+from shared.errors import Blocked, Unavailable
 from shared.ports import ModelVersion
 from tests.azure.releases import OTHER, PROJECT, RELEASE, Tiny
 
@@ -67,13 +67,6 @@ def test_a_version_is_found_by_its_number_whoever_registered_it(tiny: Tiny, give
     assert asyncio.run(tiny.registry.version("other", 1)) is None
 
 
-def test_a_second_order_makes_no_second_version(tiny: Tiny) -> None:
-    tiny.register()
-    tiny.register()
-
-    assert [version.number for version in found(tiny)] == [1]
-
-
 def test_a_lost_answer_makes_no_second_version(tiny: Tiny) -> None:
     tiny.double.fault("POST /modelmanagement/*/models", "lost", times=1)
     with pytest.raises(Unavailable):
@@ -93,13 +86,6 @@ def test_a_version_from_another_run_is_not_taken_for_ours(tiny: Tiny) -> None:
 
     assert version.digest != properties["model"]
     assert "somebodys-run" in version.digest
-
-
-def test_a_run_that_is_not_there_is_a_failure_with_what_to_do(tiny: Tiny) -> None:
-    with pytest.raises(StepFailed, match=f"no run {RELEASE}-train-1") as raised:
-        asyncio.run(tiny.registry.register(PROJECT, RELEASE, f"job:{RELEASE}-train-1/model", {}))
-
-    assert raised.value.advice == "Open the release again"
 
 
 def test_a_missing_role_names_the_role(tiny: Tiny) -> None:

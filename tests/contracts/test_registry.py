@@ -104,9 +104,7 @@ def azure(request: pytest.FixtureRequest, folder: Path) -> Kept:
 
 def _told(events: list[dict]) -> Told:  # type: ignore[type-arg]
     data = [each["data"] for each in events]
-    return [
-        (each["ModelName"], int(each["ModelVersion"]), each["ModelProperties"].get("release", "")) for each in data
-    ]
+    return [(each["ModelName"], int(each["ModelVersion"]), each["ModelProperties"].get("release", "")) for each in data]
 
 
 BACKENDS = {"memory": memory, "local": local, "azure": azure}

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from shared.backends.memory import MemoryLedger
-from shared.ports import ModelVersion
+from shared.ports import JobReport, ModelVersion
 from shared.release import chain, environment, facts, ids, line, notices, project, state
 from tests.histories.record import DEPLOYS, NEW_IN_3, NEW_IN_4, STORIES, better, files, ruled
 from tests.world import World
@@ -78,7 +78,7 @@ def training(world: World, rows: list[dict[str, str]]) -> list[facts.Trained]:
 
 
 def world_of(path: Path, rows: list[dict[str, str]]) -> World:
-    """Return a world that has the ledger, the branch and the trained models of that moment, and lost everything else."""
+    """Return a world with the ledger, the branch and the trained models of that moment; all else is lost."""
     about, _ = read(path)
     world = ruled(path.stem, ledger=kept(rows), branch=list(about.commits), now=about.now)
     world.files = {commit: files(path.stem) for commit in world.branch}

@@ -5,7 +5,9 @@ import threading
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, TypeVar
+from urllib.request import urlopen
 
 Found = TypeVar("Found")
 
@@ -41,6 +43,38 @@ class Topic:
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         return [event for event in self.events if event["eventType"].endswith(f".{kind}")]
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class Router:
+    """The stable addresses of this machine: says of the route who is live while that answers, as the real one does."""
+
+    def __init__(self, state: Path) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                _, _, project, environment, *_ = self.path.split("/")
+                path = state / "routes" / project / f"{environment}.json"
+                route = json.loads(path.read_text()) if path.exists() else None
+                try:
+                    status = urlopen(route["url"] + "/", timeout=5).status if route else 503
+                except OSError:
+                    status = 502
+                self.send_response(status)
+                if route and status == 200:
+                    self.send_header("X-Signalbox-Release", route["release"])
+                    self.send_header("X-Signalbox-Generation", str(route["generation"]))
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: Any) -> None:
+                return
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/live"
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
 
     def close(self) -> None:
         self._server.shutdown()

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import re
-import signal
 import subprocess
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,6 @@ import pytest
 from releases import OTHER, RELEASE, SCHEMA, image, trained
 from stand_ins import Topic, until
 
-from shared.backends.local import works
 from shared.backends.local.images import LocalImages
 from shared.backends.local.layers import unpacked
 from shared.backends.local.oci import Layout
@@ -176,21 +174,7 @@ def test_an_image_is_built_once_however_often_it_is_asked_for(state: Path, scrip
     assert len(until(lambda: topic.of("ImagePushed"))) == 1
 
 
-def test_a_build_that_was_killed_is_lost_and_done_again(state: Path, scripts: Path) -> None:
-    trained(state)
-    spec, images = image(state), LocalImages(state, scripts)
-    asyncio.run(images.build(spec))
-    worker = works.worker_of(state / "builds" / "tiny" / RELEASE)
-    assert worker is not None
-    os.kill(worker.who.pid, signal.SIGKILL)
-    lost = until(lambda: found if (found := find(images)) and found.status != "building" else None)
-    assert lost is not None
-    assert lost.status in ("lost", "pushed")
-    assert built(state, scripts, spec).status == "pushed"
-
-
-def test_an_image_that_nobody_asked_for_is_not_there(state: Path, scripts: Path) -> None:
-    assert find(LocalImages(state, scripts)) is None
+def test_an_image_that_nobody_built_is_not_unpacked(state: Path) -> None:
     with pytest.raises(NotFound):
         unpacked(state, "sha256:" + "0" * 64)
 

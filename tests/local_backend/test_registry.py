@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from releases import OTHER, RELEASE, trained
+from releases import RELEASE, trained
 from stand_ins import Topic, until
 
 from shared.backends.local import trees
@@ -47,21 +47,6 @@ def test_a_release_has_one_version_however_often_it_is_registered(registry: Loca
         list(pool.map(lambda _: register(registry, RELEASE, source), range(10)))
     assert [version.number for version in find(registry, RELEASE)] == [1]
     assert sorted(path.name for path in (state / "models" / "tiny").iterdir()) == ["1"]
-
-
-def test_versions_are_numbered_in_their_order(registry: LocalRegistry, state: Path) -> None:
-    register(registry, RELEASE, trained(state))
-    register(registry, OTHER, trained(state, OTHER))
-    assert [version.number for version in find(registry, OTHER)] == [2]
-    assert find(registry, "absent") == []
-
-
-def test_a_version_is_found_by_its_number_whoever_registered_it(registry: LocalRegistry, state: Path) -> None:
-    register(registry, "a notebook", trained(state))
-    (version,) = find(registry, "a notebook")
-    assert asyncio.run(registry.version("tiny", 1)) == version
-    assert asyncio.run(registry.version("tiny", 2)) is None
-    assert asyncio.run(registry.version("other", 1)) is None
 
 
 def test_the_files_of_a_version_are_those_that_were_registered(registry: LocalRegistry, state: Path) -> None:
