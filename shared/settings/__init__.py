@@ -94,6 +94,8 @@ class Settings(Struct, frozen=True):
     """Seconds within which an Event Grid handler answers."""
     http_seconds: float = float(TABLE["HTTP_SECONDS"].default)
     """Seconds within which a request is answered."""
+    signed_in: bool = False
+    """The platform signs people in before the app is reached."""
     azure: AzureSettings | None = None
     """Only with the backend azure."""
     audit_key: bytes = b""
@@ -166,6 +168,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         credentials=_credentials(projects, given),
         event_seconds=given.number("EVENT_SECONDS", 1, 29),
         http_seconds=given.number("HTTP_SECONDS", 1, 200),
+        signed_in=given.text("WEBSITE_AUTH_ENABLED").lower() == "true",
         azure=_azure(given, storage, state) if backend == "azure" else None,
         audit_key=audit.key,
         checkpoints=audit.checkpoints,

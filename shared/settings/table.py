@@ -51,6 +51,12 @@ TABLES: dict[str, dict[str, Setting]] = {
             sample="http://127.0.0.1:7071",
             like=r"https?://\S+",
         ),
+        "WEBSITE_AUTH_ENABLED": Setting(
+            "true once App Service signs people in before the app is reached (the platform sets it, nobody else "
+            "should: whoever reaches the app past the platform could then be anybody)",
+            default="false",
+            like=r"(?i)true|false",
+        ),
         "SECRET_<NAME>": Setting(
             f"a secret that projects.toml names: the {SHORTEST_SECRET} characters or more of a push webhook, or the "
             "user:token or token of a private repository",
