@@ -1,7 +1,7 @@
 # Every target prepares what it needs: `make demo` and `make test` work on a fresh machine with python3, git and make.
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help setup demo prove crash storm unit test nightly conformance package check up bench lock clean
+.PHONY: help setup demo prove crash storm pure unit test nightly conformance package check up bench lock clean
 
 # Children start in 3 s with compiled bytecode and in 14 s without.
 unexport PYTHONDONTWRITEBYTECODE
@@ -13,8 +13,10 @@ STATE ?= .demo
 PURE := tests/release tests/sources
 # Real hosts, jobs, images and services, each in processes of its own.
 PROCESSES := tests/local_host tests/local_backend tests/jobs
-# Two test processes beside each other: half of the time is waiting for processes that tests start.
-BESIDE := -n 2 --dist loadfile
+# Three test processes beside each other: of many tests half of the time is waiting for processes that they start.
+# A file stays in one process, and the files come in the order of tests/conftest.py: the longest first.
+BESIDE := -n 3 --dist loadfile --no-loadscope-reorder
+REST := --ignore=tests/release --ignore=tests/sources
 
 help: ## what can be made
 	@sed -n 's/^\([a-z][a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -37,13 +39,18 @@ crash: .venv/ready ## SIGKILL at 100 moments drawn by a seed, ten minutes; SEED=
 storm: .venv/ready ## 1,000 copies of a push, 1,000 blobs, 200 answers of approvers at once; ten minutes, for a cool-down is five
 	@$(PY) -m tools.prove storm --waves 2
 
-unit: .venv/ready ## the tests that start no stack; shared/release and shared/sources must be covered wholly
-	$(PY) -m coverage run --rcfile=tests/coverage.ini -m pytest --junitxml=.reports/pure.xml $(PURE)
-	$(PY) -m coverage report --rcfile=tests/coverage.ini
-	$(PY) -m pytest $(BESIDE) --junitxml=.reports/unit.xml --ignore=tests/release --ignore=tests/sources $(PROCESSES:%=--ignore=%) tests
+unit: pure ## the tests that start no stack; shared/release and shared/sources must be covered wholly
+	$(PY) -m pytest $(BESIDE) --junitxml=.reports/rest.xml $(REST) $(PROCESSES:%=--ignore=%) tests
 
-test: unit ## every test
-	$(PY) -m pytest $(BESIDE) --junitxml=.reports/processes.xml $(PROCESSES)
+test: pure ## every test
+	$(PY) -m pytest $(BESIDE) --junitxml=.reports/rest.xml $(REST) tests
+
+# Nothing else may cover the pure parts: their own tests must, wholly.
+pure: .venv/ready
+	@rm -rf .reports .coverage .coverage.*
+	$(PY) -m coverage run --rcfile=tests/coverage.ini -m pytest -n 2 --junitxml=.reports/pure.xml $(PURE)
+	$(PY) -m coverage combine -q --rcfile=tests/coverage.ini
+	$(PY) -m coverage report --rcfile=tests/coverage.ini
 
 conformance: .venv/ready ## Microsoft's own worker (it needs a Python 3.13) and our host judge the same apps and calls
 	@$(PY) -m tests.conformance
@@ -79,7 +86,7 @@ lock: .venv/ready ## the four hashed locks, anew from what they serve
 	$(UV) pip compile -q --universal --generate-hashes --no-header --python-version 3.13 -c requirements.txt tests/conformance/requirements.in -o tests/conformance/requirements.txt
 
 clean: ## the state of stacks on this machine (.signalbox, .demo, .prove), the package and every cache; .venv stays
-	rm -rf .signalbox .demo .prove .package .reports .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .signalbox .demo .prove .package .reports .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
 # uv installs everything and is itself in the lock, so pip fetches exactly that one, by its hashes.

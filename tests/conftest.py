@@ -1,9 +1,28 @@
 """What the whole run has to say at its end."""
 
+from pathlib import Path
+
 import pytest
 
 # The double of Azure, for its own tests and the contracts of the ports: one a process, whoever asks first.
 pytest_plugins = ["tests.azure.fixtures"]
+HERE = Path(__file__).parent
+# The files that take longest, the longest first: one that is begun last is waited for while nothing else is left.
+LONGEST = (
+    "simulation/test_simulation.py",
+    "jobs/test_jobs_run.py",
+    "simulation/test_planted.py",
+    "contracts/test_storage_operations.py",
+    "local_backend/test_services.py",
+    "contracts/test_ledger.py",
+    "histories/test_histories.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest; the others keep their order."""
+    order = {HERE / name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path, len(LONGEST)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
