@@ -24,11 +24,9 @@ class Prover(Protocol):
 
     def knows(self, sig: str) -> bool:
         """Say whether the key that a signature names is one of them."""
-        ...
 
     def proves(self, message: bytes, sig: str) -> bool:
         """Say whether a signature is that of a message."""
-        ...
 
 
 class Finding(Struct, frozen=True):

@@ -219,6 +219,22 @@ def test_of_many_rows_the_two_ends_are_named() -> None:
     ]
 
 
+def test_rows_behind_the_last_link_are_in_their_places_by_the_checkpoint_that_covers_them() -> None:
+    made = rows(3, lambda each: each)[:-1]
+    swapped = [made[0], made[2], made[1], made[3]]
+    known = Known(OURS, {NAME: [(1, covered(made))]})
+    assert found(made, known) == []
+    assert said(swapped, known) == ["release/a, line 2: reordered: it and line 3 have changed places"]
+
+
+def test_lines_apart_that_nobody_signed_are_named_apart() -> None:
+    content = b"".join(LINES[:3])
+    for number in range(2):
+        bare = chain.encode([facts.SlotVacated("bare")], AT, chain.decode(NAME, content).head)
+        content = b"".join(stream(2 + number, content=content + bare))
+    assert found(audit.lines_of(content), Known(OURS)) == [(4, "unsigned"), (7, "unsigned")]
+
+
 # --- redaction
 
 
