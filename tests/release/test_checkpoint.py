@@ -43,7 +43,7 @@ def test_one_of_a_hundred_holds_every_stream_so_that_nobody_reads_back_further()
 
 @pytest.mark.parametrize("content", [b"", b"{}", b'{"checkpoint":{},"sig":""}', b'{"checkpoint":"\xff","sig":""}'])
 def test_one_that_cannot_be_read_is_named(content: bytes) -> None:
-    with pytest.raises(Broken, match="checkpoint 000000000001.json cannot be read"):
+    with pytest.raises(Broken, match=r"checkpoint 000000000001.json cannot be read"):
         checkpoint.decode(name_of(1), content)
 
 

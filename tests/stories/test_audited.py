@@ -1,13 +1,19 @@
 """What a signed ledger proves after a whole release: nothing was touched, or exactly this line was."""
 
 import secrets
+from datetime import UTC, datetime
+
+import pytest
 
 from shared.backends.memory import MemoryCheckpoints
 from shared.backends.signing import Prover, Signer
-from shared.release import facts
+from shared.errors import NotFound, NotUnderstood
+from shared.release import facts, ids, notices
 from shared.streams import AUDIT
 from tests.world import RUNNER, World
+from tools.audit import served
 from tools.audit.place import Place
+from tools.audit.served import Served, what_served
 from tools.audit.verifying import Verified, verify
 
 KEY = secrets.token_bytes(32)
@@ -31,11 +37,10 @@ def checkpoint(world: World) -> int:
     return made.number if made else 0
 
 
-def live(world: World) -> str:
-    release = world.push("a")
+def live(world: World, letter: str = "a") -> str:
+    release = world.push(letter)
     world.run()
-    for who in ("ana@example.org",):
-        world.decide(release, who)
+    world.decide(release)
     world.run()
     assert world.state(release).ended is not None
     return release
@@ -132,3 +137,58 @@ def test_what_the_audit_tells_of_itself_is_believed_only_when_it_is_signed() -> 
     told = verified(world)
     assert [(one.stream, one.what) for one in told.findings] == [(AUDIT, "unsigned")]
     assert told.wrong == ()
+
+
+def asked(world: World, at: str) -> Served:
+    return RUNNER.run(what_served(place(world), "houses", at))
+
+
+def test_what_served_is_known_for_any_time_with_who_decided_and_of_what_it_was_made() -> None:
+    world = signed()
+    world.data()
+    world.now = datetime(2026, 3, 1, 9, 12, 44, tzinfo=UTC)
+    first = live(world)
+    world.now = datetime(2026, 3, 5, 8, 0, tzinfo=UTC)
+    world.results["evaluate"] = {
+        **{"verdict": "better", "metric": "rmse", "rows": 20, "candidate": 3.0, "champion": 3.5},
+        **{"gain": 0.5, "low": 0.1, "high": 0.9},
+    }
+    second = live(world, "b")
+    world.now = datetime(2026, 3, 6, 8, 0, tzinfo=UTC)
+    world.take_in(notices.EnvironmentAsked("houses", "production", "rollback", "cy@example.org", "too slow"))
+    world.run()
+    checkpoint(world)
+    assert [asked(world, at).decided.release for at in ("2026-03-03T14:00", "2026-03-05T09:00", "2026-03-07")] == [
+        first,
+        second,
+        first,
+    ]
+    told = served.told(asked(world, "2026-03-03T14:00+00:00")).splitlines()
+    alias, sealed = ids.alias(first), world.state(first).asked[1].evidence
+    assert told[0] == f"v1 {alias}, live from 2026-03-01 09:12:44 (seen 2026-03-01 09:12:44) until 2026-03-05 08:00:00"
+    assert told[1].startswith(f"approved by ana@example.org on evidence {sealed[:19]}…   policy sha256:")
+    assert told[2].startswith("commit aaaaaaa by ")
+    assert "(1 blobs), image sha256:" in told[2]
+    assert told[3].startswith("chain verified to checkpoint 1, ")
+    assert told[3].endswith("signatures good")
+    assert "put back by cy@example.org" in served.told(asked(world, "2026-03-07"))
+
+
+def test_what_served_names_a_line_that_does_not_prove_itself() -> None:
+    world = signed()
+    live(world)
+    name = "environment/houses/production"
+    lines = world.ledger_bytes(name).splitlines(keepends=True)
+    world.ledger.put_back(name, b"".join(lines[:-1]) + lines[-1].replace(b'"generation":1', b'"generation":9'))
+    assert "NOT PROVEN: environment/houses/production, line" in served.told(asked(world, "2027-01-01"))
+
+
+def test_before_anything_was_live_and_of_a_project_that_nobody_knows_it_says_so() -> None:
+    world = signed()
+    live(world)
+    with pytest.raises(NotFound, match="nothing served houses at 2020-01-01: the first release went live 2026-03-03"):
+        asked(world, "2020-01-01")
+    with pytest.raises(NotFound, match="production of flights has no history here"):
+        RUNNER.run(what_served(place(world), "flights", "2026-03-03"))
+    with pytest.raises(NotUnderstood, match="'yesterday' is no time"):
+        asked(world, "yesterday")

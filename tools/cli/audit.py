@@ -4,15 +4,17 @@ import asyncio
 import base64
 import secrets
 from collections.abc import Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
+from msgspec import to_builtins
 from msgspec.structs import asdict
 
 from shared.backends.signing import Signer, key_id
 from shared.errors import SignalboxError
-from tools.audit import place, verifying
+from tools.audit import place, served, verifying
 from tools.audit.place import Place
 from tools.cli.app import Json, State, app, tell
 from tools.cli.provision import given_settings
@@ -143,4 +145,26 @@ def checkpoint_(
     told = {"made": new.number, "streams": len(new.streams), "broken": list(new.broken)}
     tell(told, "\n".join(shown), json, f"{command()} audit verify")
     if new.broken:
+        raise typer.Exit(1)
+
+
+@audit.command("what-served")
+def what_served_(
+    project: Annotated[str, typer.Argument(help="As projects.toml names it.")],
+    at: Annotated[str, typer.Option(help="A time, as 2026-03-03T14:00; in UTC unless it says its zone. [now]")] = "",
+    checkpoints: Second = "",
+    settings: Of = None,
+    state: State = None,
+    json: Json = False,
+) -> None:
+    """Say what production answered from at a time: decided and seen, who approved on what, of what it was made."""
+
+    async def asked() -> served.Served:
+        moment = at or datetime.now(UTC).isoformat(timespec="seconds")
+        return await served.what_served(opened(state, settings, checkpoints), project, moment)
+
+    one = done(asked())
+    answer = to_builtins(one) | {"verified": {"whole": one.verified.whole, "checkpoint": one.verified.checkpoint}}
+    tell(answer, served.told(one), json, f"{command()} audit verify")
+    if not one.verified.whole:
         raise typer.Exit(1)

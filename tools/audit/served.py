@@ -1,0 +1,125 @@
+"""What was served at a time: which release, by whose decision, on what evidence, of what commit, data and image."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from msgspec import Struct
+
+from shared.errors import NotFound, NotUnderstood
+from shared.release import chain, facts, ids
+from shared.streams import Streams, environment_stream, release_stream
+from tools.audit.place import Place
+from tools.audit.verifying import Verified, verify
+
+F = TypeVar("F", bound=facts.Fact)
+
+
+class Served(Struct, frozen=True):
+    """One stretch of time in which one release answered; times are ISO 8601, empty when they are not known."""
+
+    decided: facts.LiveDecided
+    alias: str
+    since: str
+    seen: str
+    until: str
+    approved: tuple[str, ...]
+    evidence: str
+    policy: str
+    commit: str
+    author: str
+    data: str
+    blobs: int
+    verified: Verified
+
+
+async def what_served(place: Place, project: str, at: str) -> Served:
+    """Return what production of a project answered from at a time; `NotFound` when that was nothing."""
+    moment, streams = when(at), place.streams
+    name = environment_stream(project, "production")
+    rows = (await streams.read(name)).records
+    if not rows:
+        raise NotFound(f"production of {project} has no history here")
+    decided = [row for row in rows if isinstance(row.fact, facts.LiveDecided)]
+    before = [number for number, row in enumerate(decided) if when(row.at) <= moment]
+    if not before:
+        first = decided[0].at if decided else "never"
+        raise NotFound(f"nothing served {project} at {at}: the first release went live {first}")
+    row = decided[before[-1]]
+    following = decided[before[-1] + 1].at if before[-1] + 1 < len(decided) else ""
+    assert isinstance(row.fact, facts.LiveDecided)
+    verified = await verify(place, [name, release_stream(row.fact.release)])
+    return await _served(streams, row.fact, row.at, following, rows, verified)
+
+
+async def _served(
+    streams: Streams,
+    decided: facts.LiveDecided,
+    since: str,
+    until: str,
+    rows: Sequence[chain.Record],
+    verified: Verified,
+) -> Served:
+    known = (await streams.read(release_stream(decided.release))).facts
+    opened, code = _last(known, facts.ReleaseOpened), _last(known, facts.CodeRead)
+    asked, approved = _last(known, facts.Asked), _last(known, facts.Approved)
+    seen = (row.at for row in rows if row.fact == facts.LiveSeen(decided.generation, decided.release))
+    return Served(
+        decided=decided,
+        alias=ids.alias(decided.release),
+        since=since,
+        seen=next(seen, ""),
+        until=until,
+        approved=approved.by if approved else (),
+        evidence=asked.evidence if asked else decided.evidence,
+        policy=getattr(asked, "policy", "") or (opened.policy if opened else ""),
+        commit=opened.commit if opened else "",
+        author=(code.email or code.author) if code else "",
+        data=opened.data if opened else "",
+        blobs=len(opened.blobs) if opened else 0,
+        verified=verified,
+    )
+
+
+def _last(known: Sequence[facts.Fact], kind: type[F]) -> F | None:
+    return next((fact for fact in reversed(known) if isinstance(fact, kind)), None)
+
+
+def when(text: str) -> datetime:
+    """Read a time in ISO 8601; one without a zone is in UTC."""
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        raise NotUnderstood(f"{text!r} is no time: write it as 2026-03-03T14:00 (UTC) or with its zone") from None
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def told(served: Served) -> str:
+    """Return it as an auditor reads it."""
+    one, proof = served.decided, served.verified
+    seen = f" (seen {_short(served.seen)})" if served.seen else " (never seen to answer)"
+    lines = [f"v{one.version} {served.alias}, live from {_short(served.since)}{seen} until {_short(served.until)}"]
+    if one.why == "rolled back":
+        lines.append(f"put back by {one.by}")
+    by = " and ".join(served.approved) or "nobody"
+    policy = f"   policy sha256:{served.policy.removeprefix('sha256:')[:12]}…" if served.policy else ""
+    lines.append(f"approved by {by} on evidence {served.evidence[:19]}…{policy}")
+    what = "package" if one.deploys else "image"
+    lines.append(
+        f"commit {served.commit[:7]} by {served.author or 'somebody unknown'}, data version {served.data[:12]} "
+        f"({served.blobs} blobs), {what} {one.image[:19]}…"
+    )
+    return "\n".join([*lines, proven(proof)])
+
+
+def proven(proof: Verified) -> str:
+    """Say how far what was read is proven."""
+    if not proof.whole:
+        return "NOT PROVEN: " + "; ".join([*proof.wrong, *map(str, proof.findings)])
+    count = sum(one.lines for one in proof.streams)
+    upto = f"verified to checkpoint {proof.checkpoint}" if proof.checkpoint else "holds, and no checkpoint covers it"
+    return f"chain {upto}, {count} facts, " + ("signatures good" if proof.signing else "signed by nobody")
+
+
+def _short(at: str) -> str:
+    return when(at).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") if at else "now"
