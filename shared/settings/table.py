@@ -99,7 +99,6 @@ TABLES: dict[str, dict[str, Setting]] = {
         "AUDIT_KEY": Setting(
             "the key that signs every fact, 32 random bytes in base64, as `signalbox audit key` makes it (without it "
             "nothing is signed)",
-            like=r"[A-Za-z0-9+/_-]{43}=?",
             secret=True,
         ),
         "AUDIT_KEY_FILE": Setting("the path of a file that holds it, in place of AUDIT_KEY"),
