@@ -75,19 +75,23 @@ class State(Struct):
 
 def learn(state: State, fact: Fact) -> None:
     """Add one fact to what is known; a fact that is known already, or of an unknown kind, changes nothing."""
+    # What every step leaves comes first: a release is folded at each step, and cases are tried in this order.
     match fact:
-        case facts.ReleaseOpened():
-            state.opened = state.opened or fact
+        case _ if type(fact) in OUTCOMES:
+            key = (OUTCOMES[type(fact)], fact.round)  # type: ignore[attr-defined]
+            state.outcomes.setdefault(key, fact)  # type: ignore[arg-type]
         case facts.StepOrdered(step=step, round=round):
             state.ordered.add((step, round))
         case facts.StepStarted(name=name, attempt=attempt):
             state.attempts.setdefault(name, set()).add(attempt)
-        case facts.PutOff(name=name, attempt=attempt):
-            state.put_off.setdefault(name, set()).add(attempt)
         case facts.Submitted(name=name):
             state.submitted.setdefault(name, fact)
         case facts.Heard(event=event, subject=subject):
             state.heard.add((event, subject))
+        case facts.ReleaseOpened():
+            state.opened = state.opened or fact
+        case facts.PutOff(name=name, attempt=attempt):
+            state.put_off.setdefault(name, set()).add(attempt)
         case facts.StepFailed(step=step, round=round):
             state.failed.setdefault((step, round), fact)
         case facts.Blocked(step=step, round=round):
@@ -111,9 +115,6 @@ def learn(state: State, fact: Fact) -> None:
             state.round = max(state.round, round)
         case facts.ReleaseEnded():
             state.ended = state.ended or fact
-        case _ if type(fact) in OUTCOMES:
-            key = (OUTCOMES[type(fact)], fact.round)  # type: ignore[attr-defined]
-            state.outcomes.setdefault(key, fact)  # type: ignore[arg-type]
         case _:
             pass
 

@@ -12,7 +12,7 @@ from shared.release import ids
 from shared.release.config import ProjectFile, read_project_file
 from shared.release.facts import Checked, CodeRead, Fact, NewerBegun, ReleaseEnded, ReleaseNumbered
 from shared.release.state import State, fold
-from shared.steps.snapshot import read_member
+from shared.steps.snapshot import read_member, regular_files
 from shared.steps.turn import Ended, Found, Pending, Turn, Wanted, look_at_job, read_result
 from shared.streams import project_stream, release_stream
 
@@ -174,8 +174,9 @@ def settings_in(snapshot: bytes) -> ProjectFile:
         raise StepFailed("signalbox.toml is not UTF-8 text", "Save it as UTF-8 and push again") from None
     except NotUnderstood as error:
         raise StepFailed(str(error), "Fix the file and push again; nothing else is needed") from error
+    there = regular_files(snapshot)
     for key, path in _scripts(settings):
-        if read_member(snapshot, path) is None:
+        if path.removeprefix("./") not in there:
             advice = "Fix the path or add the file, and push again"
             raise StepFailed(f'signalbox.toml: {key} = "{path}": no such file at this commit', advice)
     return settings

@@ -12,3 +12,9 @@ def read_member(snapshot: bytes, path: str) -> bytes | None:
                 opened = archive.extractfile(member)
                 return opened.read() if opened else None
     return None
+
+
+def regular_files(snapshot: bytes) -> frozenset[str]:
+    """Return the paths of all regular files, without a leading `./`."""
+    with tarfile.open(fileobj=io.BytesIO(snapshot)) as archive:
+        return frozenset(member.name.removeprefix("./") for member in archive if member.isreg())
