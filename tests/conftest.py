@@ -11,10 +11,15 @@ HERE = Path(__file__).parent
 LONGEST = (
     "simulation/test_simulation.py",
     "jobs/test_jobs_run.py",
+    "azure/test_runs.py",
+    "azure/test_endpoints.py",
     "simulation/test_planted.py",
     "contracts/test_storage_operations.py",
     "local_backend/test_services.py",
-    "contracts/test_ledger.py",
+    "local_host/test_local_supervisor.py",
+    "stories/test_crashes.py",
+    "azure/test_hosting.py",
+    "local_host/test_local_azurite.py",
     "histories/test_histories.py",
 )
 

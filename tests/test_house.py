@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import LONGEST
+
 HOUSE = Path(__file__).resolve().parent.parent
 
 ROOT = {
@@ -265,3 +267,8 @@ def test_loading_the_app_loads_nothing_heavy() -> None:
     ).stdout.split()
     assert "azure.functions" in loaded
     assert sorted(module for module in loaded if within(module, HEAVY)) == []
+
+
+@pytest.mark.parametrize("name", LONGEST)
+def test_a_file_of_tests_that_comes_early_is_there(name: str) -> None:
+    assert (HOUSE / "tests" / name).is_file()
