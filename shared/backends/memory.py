@@ -103,17 +103,17 @@ class MemoryArtifacts:
     """`Artifacts` in a dictionary."""
 
     def __init__(self) -> None:
-        self._contents: dict[str, bytes] = {}
+        self.contents: dict[str, bytes] = {}
 
     async def put(self, content: bytes) -> str:
         """Store and return `sha256:<64 hex>`."""
         digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
-        self._contents[digest] = content
+        self.contents[digest] = content
         return digest
 
     async def get(self, digest: str) -> bytes:
         """Return the bytes; `NotFound` when absent."""
         try:
-            return self._contents[digest]
+            return self.contents[digest]
         except KeyError:
             raise NotFound(f"there is no artifact {digest}") from None

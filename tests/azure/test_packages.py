@@ -98,6 +98,20 @@ def test_a_lost_answer_builds_the_same_tag_again_and_nothing_else(tiny: Tiny) ->
     assert len(tiny.double.events("ModelRegistered")) == 1
 
 
+def test_another_process_began_anew_what_the_service_forgot(tiny: Tiny) -> None:
+    digest = tiny.package()
+    other = Tiny(tiny.double, tiny.azure, tiny.ledger, tiny.artifacts)
+    tiny.packaged()
+    gone = {"error": {"code": "OperationNotFound", "message": "Operation is not found."}}
+    tiny.double.fault("GET /modelmanagement/*/operations/*", "", times=2, status=404, body=gone)
+    asyncio.run(other.images.find(PROJECT, RELEASE))
+    other.package()
+    tiny.double.fault("GET /modelmanagement/*/operations/*", "", times=1, status=404, body=gone)
+
+    assert (tiny.packaged().status, tiny.packaged().digest) == ("pushed", digest)
+    assert len(tiny.double.requests(PACKAGE)) == 2
+
+
 def test_a_model_trained_with_other_packages_than_were_checked_is_not_packaged(tiny: Tiny) -> None:
     spec = tiny.spec(tiny.register())
     spec = msgspec.structs.replace(spec, provenance={**spec.provenance, "lock": "sha256:" + "0" * 64})

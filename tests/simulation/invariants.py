@@ -187,7 +187,7 @@ class Invariants:
         newest = max((each.round for each in self.of(stream, facts.ProductionChanged)), default=1)
         if not approved or not self._must(approved[-1].round == newest, f"#{new.number}: a stale approval"):
             return
-        sealed = json.loads(self.world.artifacts._contents[new.evidence])
+        sealed = json.loads(self.world.artifacts.contents[new.evidence])
         self._must(sealed["release"]["id"] == new.release, f"#{new.number}: the evidence is of another release")
         self._must(sealed["image"] == new.image, f"#{new.number}: {new.image} is live, {sealed['image']} was approved")
         self._must(sealed["model"]["version"] == new.version, f"#{new.number}: another version than was approved")

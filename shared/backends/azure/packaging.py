@@ -16,7 +16,7 @@ from shared.backends.azure.manifest import Manifest, Package, fetch, source
 from shared.backends.azure.material import material
 from shared.backends.azure.workspace import Azure
 from shared.backends.local.processes import ROOT
-from shared.errors import NotFound, SignalboxError, StepFailed
+from shared.errors import NotFound, SignalboxError, StepFailed, Unavailable
 from shared.ports import Artifacts, ImageReport, ImageSpec, Ledger
 from shared.release.ids import canonical, run_name, sha256
 
@@ -25,6 +25,8 @@ LISTED = "outputs/environment.txt"
 """Where a run of ours leaves the list of the packages it ran with."""
 GOES_ON = {"NotStarted", "Running"}
 TAIL_LINES, TAIL = 12, 900
+REMEMBERED = 256
+"""Marks that a process remembers, the newest."""
 ADVICE = {
     "registry": "See that the container registry of the workspace can be reached and is not full, then push again",
     "build": "Correct the requirements or the base image, then push again",
@@ -52,15 +54,22 @@ class AzureImages:
     def __init__(self, azure: Azure, ledger: Ledger, artifacts: Artifacts, serving: Path = SERVING) -> None:
         self._azure, self._ledger, self._artifacts, self._serving = azure, ledger, artifacts, serving
         self._state = azure.scope.state / "packages"
+        # What was seen last: a mark is made anew only after its operation was forgotten, and then it is read again.
+        self._known: dict[str, Begun] = {}
 
     async def find(self, project: str, release: str) -> ImageReport | None:
         """Look at the operation that was marked; `lost` when the service knows nothing of it any more."""
-        begun = await self._begun(project, release)
+        name = _mark(project, release)
+        remembered = self._known.get(name)
+        begun = remembered or await self._begun(name)
         if begun is None:
             return None
         try:
             report = await self._azure.do(f"the package {project}:{release}", self._look, begun)
         except NotFound as error:
+            if remembered and await self._begun(name) != remembered:
+                # Another process began anew.
+                return await self.find(project, release)
             return ImageReport("lost", reason=f"the package of {project}:{release} was forgotten: {error}")
         if report.status != "pushed":
             return report
@@ -69,20 +78,49 @@ class AzureImages:
 
     async def build(self, spec: ImageSpec) -> None:
         """Write the manifest and begin with the image, unless that is under way or done; raises ImagePushed."""
-        report = await self.find(spec.project, spec.release)
-        if report is not None and report.status != "lost":
-            return
+        name = _mark(spec.project, spec.release)
+        if name in self._known:
+            if await self._stands(spec):
+                return
+            await self._forget(name)
         package = await self._package(spec)
         operation = await self._azure.do(f"a package {spec.project}:{spec.release}", self._begin, package)
-        name = _mark(spec.project, spec.release)
-        if report is not None:
-            await self._ledger.unmark(name)
-        await self._ledger.mark(name, canonical(msgspec.to_builtins(Begun(operation, package.digest))))
+        begun = Begun(operation, package.digest)
+        # Whether another process began it the mark itself says: to look first would cost each release a request.
+        while not await self._ledger.mark(name, canonical(msgspec.to_builtins(begun))):
+            if await self._stands(spec):
+                return
+            await self._forget(name)
+        self._remember(name, begun)
 
-    async def _begun(self, project: str, release: str) -> Begun | None:
-        name = _mark(project, release)
+    async def _stands(self, spec: ImageSpec) -> bool:
+        report = await self.find(spec.project, spec.release)
+        return report is not None and report.status != "lost"
+
+    async def _begun(self, name: str) -> Begun | None:
+        self._known.pop(name, None)
         found = [content for marked, content in await self._ledger.marks(name) if marked == name]
-        return msgspec.json.decode(found[0], type=Begun) if found else None
+        if not found:
+            return None
+        self._remember(name, msgspec.json.decode(found[0], type=Begun))
+        return self._known[name]
+
+    async def _forget(self, name: str) -> None:
+        self._known.pop(name, None)
+        await self._ledger.unmark(name)
+
+    def _remember(self, name: str, begun: Begun) -> None:
+        if len(self._known) >= REMEMBERED:
+            del self._known[next(iter(self._known))]
+        self._known[name] = begun
+
+    async def _listed(self, packages: bytes) -> str:
+        """Keep the list of an environment: it is mostly that of the release before, and known to be there."""
+        try:
+            await self._artifacts.get(sha256(packages))
+        except (NotFound, Unavailable):
+            return await self._artifacts.put(packages)
+        return sha256(packages)
 
     async def _package(self, spec: ImageSpec) -> Package:
         ran = _runs(spec)
@@ -104,7 +142,7 @@ class AzureImages:
             code=spec.code,
             entry=spec.entry,
             schema=spec.schema,
-            requirements=await self._artifacts.put(trained.packages),
+            requirements=await self._listed(trained.packages),
         )
         return await fetch(self._artifacts, await self._artifacts.put(manifest.encoded()))
 

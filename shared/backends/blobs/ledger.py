@@ -1,8 +1,10 @@
 """The ledger on append blobs: every append is made at a position, so that a repeated one cannot land twice."""
 
 import asyncio
+import contextlib
 import threading
 import uuid
+from functools import partial
 
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
@@ -31,6 +33,8 @@ class BlobLedger:
         # Both are what was seen last, never what is believed: each append is conditional on it.
         self._tails: dict[str, Segment] = {}
         self._ends: dict[tuple[str, int], int] = {}
+        # The ETags of the marks that this process made, so that removing one costs no look.
+        self._own: dict[str, str] = {}
         # Writers of one process wait for one another here, where it costs no request.
         self._turns = [threading.Lock() for _ in range(64)]
 
@@ -152,16 +156,19 @@ class BlobLedger:
             self._tails[stream] = segment
 
     def _mark(self, name: str, content: bytes) -> bool:
-        blob, writer, patience = self._marks_in.get_blob_client(name), uuid.uuid4().hex, Patience()
+        blob, told, patience = self._marks_in.get_blob_client(name), {WRITER: uuid.uuid4().hex}, Patience()
         while True:
             try:
-                once(f"mark {name}", lambda: blob.upload_blob(content, overwrite=False, metadata={WRITER: writer}))
+                made = once(f"mark {name}", partial(blob.upload_blob, content, overwrite=False, metadata=told))
+                if len(self._own) > REMEMBERED:
+                    self._own.clear()
+                self._own[name] = str(made["etag"])
                 return True
             except Unanswered as error:
                 patience.wait(error)
             except (ResourceExistsError, ResourceModifiedError):
                 # Ours, if an answer was lost.
-                return self._writer(name) == writer
+                return self._writer(name) == told[WRITER]
             except ResourceNotFoundError:
                 make(self._marks_in)
                 patience.contend(f"mark {name}")
@@ -175,16 +182,23 @@ class BlobLedger:
         return str((found.metadata or {}).get(WRITER, ""))
 
     def _unmark(self, name: str) -> None:
-        blob = self._marks_in.get_blob_client(name)
-        try:
-            # By its ETag: asked again after a lost answer, it must not remove a newer one.
-            found = repeated(f"mark {name}", blob.get_blob_properties)
-            repeated(
-                f"mark {name}",
-                lambda: blob.delete_blob(etag=found.etag, match_condition=MatchConditions.IfNotModified),
-            )
-        except (ResourceNotFoundError, ResourceModifiedError):
-            return
+        blob, etag = self._marks_in.get_blob_client(name), self._own.pop(name, "")
+
+        def remove() -> None:
+            blob.delete_blob(etag=etag, match_condition=MatchConditions.IfNotModified)
+
+        with contextlib.suppress(ResourceNotFoundError, ResourceModifiedError):
+            try:
+                if etag:
+                    return once(f"mark {name}", remove)
+            except Unanswered:
+                # It may be done: asked again, it must not remove a newer one.
+                return repeated(f"mark {name}", remove)
+            except ResourceModifiedError:
+                # Another one stood there when this was asked, in place of ours.
+                pass
+            etag = repeated(f"mark {name}", blob.get_blob_properties).etag
+            repeated(f"mark {name}", remove)
 
     def _names(self, prefix: str) -> list[str]:
         names = self._marks_in.list_blob_names
