@@ -21,6 +21,7 @@ async def health(req: func.HttpRequest) -> func.HttpResponse:
     try:
         wired = wiring.wired()
         body |= {"heard": dict(wired.control.heard), "turned_away": dict(wired.control.turned_away)}
+        body |= {"proof": wired.control.proof}
         body |= (await within(wired.settings.http_seconds, _sources())).body
     except Misconfigured as error:
         body["settings"] = str(error).split("; ")

@@ -29,6 +29,11 @@ class MemoryLedger:
                 self._streams[stream] = present + lines
             return len(present) + len(lines)
 
+    async def rewrite(self, stream: str, content: bytes, at: int) -> None:
+        """Put other bytes in place of a whole stream, for a redaction; `Conflict` unless it is `at` bytes long."""
+        await self.append(stream, b"", at)
+        self.put_back(stream, content)
+
     def put_back(self, stream: str, content: bytes) -> None:
         """Let a stream be what a backup holds, or what somebody made of it."""
         with self._lock:

@@ -93,6 +93,11 @@ class Control(Struct, frozen=True):
             event_seconds=event_seconds,
         )
 
+    @property
+    def proof(self) -> dict[str, bool]:
+        """What makes the ledger prove itself: signatures, and checkpoints in a second place."""
+        return {"signed": self.outside.sign is not None, "checkpoints": self.outside.checkpoints is not None}
+
     async def take_in(self, told: Sequence[Notice], speaks_for: frozenset[str] | None = None) -> Answer:
         """Record notices and return what is due; `speaks_for` limits a sender to the projects whose secret it knows."""
         opened: list[Opened] = []

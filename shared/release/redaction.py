@@ -1,5 +1,8 @@
 """Redaction: personal texts are taken out of a line, and the lines behind it still fit."""
 
+import re
+from collections.abc import Callable
+
 import msgspec
 
 from shared.release import chain
@@ -14,3 +17,33 @@ def taken_out(line: bytes, read: Line, head: str, data: bytes) -> bytes:
     was = read.was or Was(chain.sha256(chain.without_signature(line, read.sig)), head)
     kept = Line(read.kind, read.at, read.prev, msgspec.Raw(data), read.sig, was)
     return msgspec.json.encode(kept) + b"\n"
+
+
+WORD = "[redacted]"
+TEXTS = {"author", "email", "message", "reason", "advice", "by", "approver", "approvers", "who"}
+"""Fields that hold what a person is called, or wrote."""
+
+
+def without_person(data: object, person: str) -> object:
+    """Return what a line holds with every mention of a person taken out, wherever it stands."""
+    return _replaced(data, lambda text: re.sub(re.escape(person), WORD, text, flags=re.IGNORECASE))
+
+
+def without_texts(data: object) -> object:
+    """Return what a line holds with all texts taken out in which persons are named, or wrote something."""
+    if not isinstance(data, dict):
+        return data
+    blank = {name: _replaced(value, lambda text: WORD if text else "") for name, value in data.items() if name in TEXTS}
+    return data | blank
+
+
+def _replaced(value: object, text: Callable[[str], str]) -> object:
+    match value:
+        case str():
+            return text(value)
+        case list():
+            return [_replaced(each, text) for each in value]
+        case dict():
+            return {name: _replaced(each, text) for name, each in value.items()}
+        case _:
+            return value

@@ -60,7 +60,7 @@ PROJECT_FIRST = {"ReleaseNumbered": lambda fact: fact.release, "ReleaseClosed": 
 ENVIRONMENT_FREE = {"LiveSeen", "SwitchGivenUp"}
 ENVIRONMENT_ORDERED = {"LiveDecided", "SlotClaimed", "SlotVacated", "Held", "Lifted"}
 
-AUDIT_FREE = {"Accessed", "CheckpointMade", "Redacted"}
+AUDIT_FREE = {"Accessed", "CheckpointMade", "Redacted", "Restored"}
 
 RELEASE = sorted(ALWAYS_FREE | set(FIRST_WORD) | set(LAST_WORD))
 

@@ -5,45 +5,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.backends.memory import MemoryCheckpoints
 from shared.backends.signing import Prover, Signer
 from shared.errors import NotFound, NotUnderstood
 from shared.release import facts, ids, notices
 from shared.streams import AUDIT
+from tests.audit.ledgers import KEY, checkpoint, live, place, signed, verified
 from tests.world import RUNNER, World
 from tools.audit import served
-from tools.audit.place import Place
 from tools.audit.served import Served, what_served
-from tools.audit.verifying import Verified, verify
-
-KEY = secrets.token_bytes(32)
-
-
-def signed() -> World:
-    return World(sign=Signer(KEY), checkpoints=MemoryCheckpoints())
-
-
-def place(world: World, prover: Prover | None = None) -> Place:
-    signer = Signer(KEY)
-    return Place(world.ledger, world.artifacts, world.checkpoints, signer, prover or Prover([signer.public]))
-
-
-def verified(world: World) -> Verified:
-    return RUNNER.run(verify(place(world)))
-
-
-def checkpoint(world: World) -> int:
-    made = RUNNER.run(world.control.checkpointing.make())
-    return made.number if made else 0
-
-
-def live(world: World, letter: str = "a") -> str:
-    release = world.push(letter)
-    world.run()
-    world.decide(release)
-    world.run()
-    assert world.state(release).ended is not None
-    return release
+from tools.audit.verifying import verify
 
 
 def test_every_line_of_a_release_is_signed_and_the_ledger_proves_itself() -> None:

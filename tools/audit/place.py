@@ -41,12 +41,12 @@ def of_settings(values: Mapping[str, str]) -> Place:
     return Place(ledger, artifacts, second, signer, Prover(public) if public else None)
 
 
-def of_state(state: Path, environ: Mapping[str, str] = os.environ) -> Place:
-    """Return the place that a stack kept its state in; `Misconfigured` when there is none."""
+def of_state(state: Path, environ: Mapping[str, str] = os.environ, new: bool = False) -> Place:
+    """Return the place that a stack kept its state in; `Misconfigured` when there is none, unless it may be `new`."""
     from tools.local.files import read_json
 
     keys = read_json(state / "keys.json") or {}
-    if not (state / "ledger.db").is_file():
+    if not new and not (state / "ledger.db").is_file():
         raise Misconfigured(f"{state} holds no ledger.db: give --state FOLDER, or --settings FILE of an app")
     mine = {"STORAGE": "local", "STATE_DIR": str(state.resolve()), "AUDIT_KEY": keys.get("audit", "")}
     mine["CHECKPOINTS"] = environ.get("CHECKPOINTS") or str(state.resolve() / "checkpoints")

@@ -97,9 +97,12 @@ def redacted(content: bytes, known: Known) -> dict[tuple[str, int], str]:
 
 def missing(content: bytes, kept: list[Kept], known: Known) -> list[str]:
     """Return a sentence on each checkpoint that the ledger knows and the second place does not hold as it was."""
+    told = _said(content, known)
+    # After a restore the checkpoints begin anew, in a place of their own.
+    restored = max((number for number, fact in enumerate(told) if isinstance(fact, facts.Restored)), default=-1)
     there = {each.checkpoint.number: each.digest for each in kept}
     said = []
-    for fact in _said(content, known):
+    for fact in told[restored + 1 :]:
         if isinstance(fact, facts.CheckpointMade) and there.get(fact.number) != fact.digest:
             what = "is not the one" if fact.number in there else "is gone"
             said.append(f"checkpoint {fact.number} {what} that the ledger tells of")

@@ -253,6 +253,7 @@ def main() -> None:
     importlib.import_module("tools.cli.provision")
     importlib.import_module("tools.cli.orphans")
     importlib.import_module("tools.cli.audit")
+    importlib.import_module("tools.cli.keeping")
     try:
         app(prog_name="signalbox")
     except (Refused, Unreachable) as error:

@@ -2,7 +2,10 @@
 
 import asyncio
 import base64
+import json as js
+import os
 import secrets
+import sys
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +17,7 @@ from msgspec.structs import asdict
 
 from shared.backends.signing import Signer, key_id
 from shared.errors import SignalboxError
-from tools.audit import place, served, verifying
+from tools.audit import place, served, telling, verifying
 from tools.audit.place import Place
 from tools.cli.app import Json, State, app, tell
 from tools.cli.provision import given_settings
@@ -30,13 +33,13 @@ Second = Annotated[str, typer.Option("--checkpoints", help="Where the checkpoint
 T = TypeVar("T")
 
 
-def opened(state: Path | None, settings: Path | None, checkpoints: str = "") -> Place:
-    """Return the ledger of a state folder, or the one that settings name."""
+def opened(state: Path | None, settings: Path | None, checkpoints: str = "", new: bool = False) -> Place:
+    """Return the ledger of a state folder, which may be a `new` one, or the one that settings name."""
     also = {"CHECKPOINTS": checkpoints} if checkpoints else {}
     if settings is not None:
         values, _, _ = given_settings(settings)
         return place.of_settings(values | also)
-    return place.of_state(find_state(state), also) if also else place.of_state(find_state(state))
+    return place.of_state(find_state(state), dict(os.environ) | also, new)
 
 
 def done(work: Coroutine[Any, Any, T]) -> T:
@@ -168,3 +171,36 @@ def what_served_(
     tell(answer, served.told(one), json, f"{command()} audit verify")
     if not one.verified.whole:
         raise typer.Exit(1)
+
+
+@audit.command()
+def log(
+    who: Annotated[str, typer.Option(help="Only this person.")] = "",
+    last: Annotated[int, typer.Option(help="How many, newest first.")] = 50,
+    settings: Of = None,
+    state: State = None,
+    json: Json = False,
+) -> None:
+    """Who read or decided what, of those who proved who they are."""
+
+    async def read() -> list[dict[str, str]]:
+        return (await telling.accesses(opened(state, settings), who))[:last]
+
+    found = done(read())
+    shown = [f"{one['at'][:19]}  {one['who']}  {one['what']}  ({one['how']})" for one in found]
+    tell({"accesses": found}, "\n".join(shown) or "Nobody who proved who they are has read anything yet.", json)
+
+
+@audit.command()
+def export(
+    only: Annotated[str, typer.Option(help="Only streams whose names begin so, as release/.")] = "",
+    settings: Of = None,
+    state: State = None,
+) -> None:
+    """Write every line of every stream as JSON Lines, for other programs."""
+
+    async def written() -> None:
+        async for row in telling.exported(opened(state, settings), only):
+            sys.stdout.write(js.dumps(row, ensure_ascii=False) + "\n")
+
+    done(written())

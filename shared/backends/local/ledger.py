@@ -58,6 +58,10 @@ class SqliteLedger:
         """Append in one transaction and return the new length; `Conflict` when `at` is not the length."""
         return await self._write(lambda connection: _append(connection, stream, lines, at))
 
+    async def rewrite(self, stream: str, content: bytes, at: int) -> None:
+        """Put other bytes in place of a whole stream, for a redaction; `Conflict` unless it is `at` bytes long."""
+        await self._write(lambda connection: _rewrite(connection, stream, content, at))
+
     async def streams(self, prefix: str) -> list[str]:
         """List the names of streams, sorted."""
         rows = await self._rows("select distinct stream from rows order by stream")
@@ -151,6 +155,13 @@ def _append(connection: sqlite3.Connection, stream: str, lines: bytes, at: int |
     if lines:
         connection.execute("insert into rows values (?, ?, ?)", (stream, length, lines))
     return length + len(lines)
+
+
+def _rewrite(connection: sqlite3.Connection, stream: str, content: bytes, at: int) -> int:
+    # Nothing is appended by this, and what is not as long as it was is a conflict.
+    _append(connection, stream, b"", at)
+    connection.execute("delete from rows where stream = ?", (stream,))
+    return _append(connection, stream, content, 0)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -17,7 +17,7 @@ from shared.release.facts.fact import (
     Verdict,
     VersionSeen,
 )
-from shared.release.facts.of_audit import Accessed, CheckpointMade, Redacted
+from shared.release.facts.of_audit import Accessed, CheckpointMade, Redacted, Restored
 from shared.release.facts.of_environment import (
     Held,
     Lifted,
@@ -115,6 +115,7 @@ __all__ = [
     "ReleaseOpened",
     "ReleaseParked",
     "ReleaseResumed",
+    "Restored",
     "Resumed",
     "ScheduleSet",
     "SlotClaimed",

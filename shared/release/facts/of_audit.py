@@ -26,3 +26,11 @@ class Redacted(Fact, frozen=True):
     now: str
     by: str
     reason: str
+
+
+class Restored(Fact, frozen=True):
+    """The ledger was put back from a backup made `at`, whose list has this SHA-256: what came after it is lost."""
+
+    backup: str
+    at: str
+    by: str

@@ -1,0 +1,147 @@
+"""What a person wrote is taken out, and every line still proves itself."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from shared.backends.local.ledger import SqliteLedger
+from shared.control import access
+from shared.errors import Conflict, NotFound, NotUnderstood
+from shared.release import audit
+from tests.audit.ledgers import checkpoint, live, place, signed, verified
+from tests.world import RUNNER, World
+from tools.audit import redacting, telling
+from tools.audit.redacting import Asked, Done
+
+ASKED = Asked("cy@example.org", "she asked for it")
+
+
+def redacted(world: World, about: str) -> Done:
+    work = redacting.of_person if "@" in about else redacting.of_release
+    return RUNNER.run(work(place(world), about, ASKED))
+
+
+def whole(world: World) -> bytes:
+    return b"".join(RUNNER.run(world.ledger.read(name)) for name in RUNNER.run(world.ledger.streams("")))
+
+
+class Visitor:
+    """Somebody who proved who they are."""
+
+    email, how = "eve@example.org", "a personal link"
+
+
+def test_what_people_wrote_in_a_release_is_gone_and_every_line_still_proves_itself() -> None:
+    world = signed()
+    release = live(world)
+    checkpoint(world)
+    done = redacted(world, release)
+    assert set(done.lines) == {f"release/{release}", "project/houses"}
+    said = world.ledger_bytes(f"release/{release}")
+    assert b"ana@example.org" not in said
+    assert b"because" not in said
+    assert verified(world).findings == []
+    assert redacted(world, release).lines == {}
+    # The next checkpoint covers them as they are now, and what is appended fits behind them.
+    world.restart()
+    live(world, "b")
+    assert checkpoint(world) == 2
+    assert verified(world).whole
+
+
+def test_a_line_that_was_redacted_by_nobody_who_says_so_is_found() -> None:
+    world = signed()
+    release = live(world)
+    name = f"release/{release}"
+    before = RUNNER.run(world.ledger.read("audit"))
+    redacted(world, release)
+    world.ledger.put_back("audit", before)
+    found = {(one.stream, one.what) for one in verified(world).findings}
+    assert found == {(name, "edited"), ("project/houses", "edited")}
+
+
+def test_a_redacted_line_that_is_changed_again_is_named() -> None:
+    world = signed()
+    name = f"release/{live(world)}"
+    redacted(world, name.removeprefix("release/"))
+    lines = audit.lines_of(RUNNER.run(world.ledger.read(name)))
+    number = next(n for n, line in enumerate(lines, start=1) if b'"kind":"Decided"' in line)
+    lines[number - 1] = lines[number - 1].replace(b'"approve"', b'"reject"')
+    world.ledger.put_back(name, b"".join(lines))
+    assert (number, "edited") in [(one.line, one.what) for one in verified(world).findings]
+
+
+def test_every_mention_of_a_person_is_taken_out_but_of_what_is_still_at_work() -> None:
+    world = signed()
+    first = live(world)
+    RUNNER.run(access.seen(world.control.streams, Visitor(), f"read release/{first}"))
+    second = world.push("b", by="Eve@Example.org")
+    checkpoint(world)
+    done = redacted(world, "eve@example.org")
+    assert done.left == (f"release/{second}",)
+    assert set(done.lines) == {"access/2026-03", "project/houses"}
+    assert b"eve@example.org" not in world.ledger_bytes("project/houses").lower()
+    assert verified(world).findings == []
+    world.restart()
+    world.run()
+    assert world.state(second).ended or world.state(second).asked
+
+
+def test_what_is_at_work_or_not_there_or_names_half_of_everybody_is_refused() -> None:
+    world = signed()
+    release = world.push("a")
+    with pytest.raises(Conflict, match="is still at work"):
+        redacted(world, release)
+    with pytest.raises(NotFound, match="there is no release 0123456789abcdef0123"):
+        redacted(world, "0123456789abcdef0123")
+    with pytest.raises(NotUnderstood, match="'a@b' is too short"):
+        redacted(world, "a@b")
+
+
+def test_what_ended_long_ago_is_redacted_and_what_ended_since_is_not() -> None:
+    world = signed()
+    first = live(world)
+    RUNNER.run(access.seen(world.control.streams, Visitor(), f"read release/{first}"))
+    world.now += timedelta(days=130)
+    second = live(world, "b")
+    RUNNER.run(access.seen(world.control.streams, Visitor(), f"read release/{second}"))
+    done = RUNNER.run(redacting.older_than(place(world), 90, world.now, ASKED))
+    assert {f"release/{first}", "access/2026-03"} <= set(done.lines)
+    assert f"release/{second}" not in done.lines
+    assert verified(world).findings == []
+    rows = RUNNER.run(telling.accesses(place(world)))
+    assert [row["who"] for row in rows] == ["eve@example.org", "[redacted]"]
+    assert RUNNER.run(telling.accesses(place(world), "EVE@example.org")) == rows[:1]
+
+
+def test_the_export_names_every_line_with_what_it_holds() -> None:
+    world = signed()
+    release = live(world)
+    world.ledger.put_back("inbox", b"nonsense\n")
+
+    async def rows(prefix: str) -> list[dict[str, object]]:
+        return [row async for row in telling.exported(place(world), prefix)]
+
+    told = RUNNER.run(rows("release/"))
+    assert [row["line"] for row in told] == list(range(1, len(told) + 1))
+    assert told[0]["kind"] == "ReleaseOpened"
+    assert told[0]["stream"] == f"release/{release}"
+    assert {row["signed"] for row in told} == {True}
+    assert RUNNER.run(rows("inbox"))[0]["unreadable"] == "nonsense\n"
+
+
+def test_a_stream_on_disk_is_put_anew_only_when_nothing_came_meanwhile(tmp_path: Path) -> None:
+    ledger = SqliteLedger(tmp_path)
+
+    async def story() -> bytes:
+        for line in (b"one\n", b"two\n"):
+            await ledger.append("release/a", line, None)
+        with pytest.raises(Conflict, match="8 bytes long, not 4"):
+            await ledger.rewrite("release/a", b"1\n", 4)
+        await ledger.rewrite("release/a", b"1\n2\n", 8)
+        assert await ledger.append("release/a", b"3\n", 4) == 6
+        return await ledger.read("release/a")
+
+    assert asyncio.run(story()) == b"1\n2\n3\n"

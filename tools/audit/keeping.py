@@ -1,0 +1,144 @@
+"""Backup and restore: ledger, marks and artifacts as files, verified before they are put back."""
+
+import asyncio
+import hashlib
+import re
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+import msgspec
+from msgspec import Struct
+
+from shared.backends.local.durable import write_durably
+from shared.backends.memory import MemoryArtifacts, MemoryLedger
+from shared.errors import Conflict, NotFound, Unavailable
+from shared.release import facts
+from shared.streams import AUDIT
+from tools.audit.place import Place
+from tools.audit.verifying import Verified, verify
+
+LIST = "backup.json"
+DIGEST = re.compile(rb"sha256:[0-9a-f]{64}")
+SCANNED = 1_000_000
+"""An artifact of no more bytes is looked through for the names of others."""
+
+
+class Listed(Struct, frozen=True):
+    """The list of a backup: the SHA-256 of every file; it is written last, so one without it is not whole."""
+
+    at: str
+    files: dict[str, str]
+
+
+class Held(Struct, frozen=True):
+    """What a backup holds, by name."""
+
+    at: str
+    streams: dict[str, bytes]
+    marks: dict[str, bytes]
+    artifacts: dict[str, bytes]
+    digest: str
+    """SHA-256 of the list."""
+
+
+async def backup(place: Place, folder: Path, at: str) -> Held:
+    """Copy ledger, marks and all artifacts that facts name into a folder, which must be empty or not be there."""
+    if await asyncio.to_thread(_holds_something, folder):
+        raise Conflict(f"{folder} is not empty: give a folder of its own to each backup")
+    # A release that opens or ends meanwhile must not lose its mark: one too many costs a look of the patrol.
+    marks = dict(await place.ledger.marks(""))
+    streams = {name: await place.ledger.read(name) for name in await place.ledger.streams("")}
+    marks |= dict(await place.ledger.marks(""))
+    artifacts = await _artifacts(place, streams)
+    files = {f"ledger/{_file(name)}.jsonl": content for name, content in streams.items()}
+    files |= {f"marks/{_file(name)}": content for name, content in marks.items()}
+    files |= {f"artifacts/{digest.removeprefix('sha256:')}": content for digest, content in artifacts.items()}
+    for name, content in files.items():
+        await asyncio.to_thread(write_durably, folder / name, content)
+    listed = msgspec.json.encode(Listed(at, {name: _sha256(content) for name, content in files.items()}))
+    await asyncio.to_thread(write_durably, folder / LIST, listed)
+    return Held(at, streams, marks, artifacts, _sha256(listed))
+
+
+async def _artifacts(place: Place, streams: dict[str, bytes]) -> dict[str, bytes]:
+    """Return every artifact that is named, also by another one; images and models are named too and kept elsewhere."""
+    wanted = {found.decode() for content in streams.values() for found in DIGEST.findall(content)}
+    held: dict[str, bytes] = {}
+    asked: set[str] = set()
+    while new := wanted - asked:
+        asked |= new
+        for digest in sorted(new):
+            try:
+                held[digest] = await place.artifacts.get(digest)
+            except NotFound:
+                continue
+            if len(held[digest]) <= SCANNED:
+                wanted |= {found.decode() for found in DIGEST.findall(held[digest])}
+    return held
+
+
+def read(folder: Path) -> Held:
+    """Read a backup; `NotFound` without its list, `Unavailable` names the first file that is not as it was written."""
+    try:
+        list_ = (folder / LIST).read_bytes()
+        listed = msgspec.json.decode(list_, type=Listed)
+    except FileNotFoundError:
+        raise NotFound(f"{folder} is no whole backup: it has no {LIST}, which is written last") from None
+    except msgspec.MsgspecError as error:
+        raise Unavailable(f"{folder / LIST} cannot be read: {error}") from error
+    kinds: dict[str, dict[str, bytes]] = {"ledger": {}, "marks": {}, "artifacts": {}}
+    for name, digest in listed.files.items():
+        kind, _, file = name.partition("/")
+        try:
+            content = (folder / kind / file).read_bytes()
+        except FileNotFoundError:
+            raise Unavailable(f"{folder / name} is gone: take another backup") from None
+        if _sha256(content) != digest:
+            raise Unavailable(f"{folder / name} is not what was written: take another backup")
+        kinds[kind][unquote(file)] = content
+    streams = {name.removesuffix(".jsonl"): content for name, content in kinds["ledger"].items()}
+    artifacts = {f"sha256:{name}": content for name, content in kinds["artifacts"].items()}
+    return Held(listed.at, streams, kinds["marks"], artifacts, _sha256(list_))
+
+
+async def proven(held: Held, place: Place) -> Verified:
+    """Verify what a backup holds by the keys and checkpoints of a place."""
+    ledger = MemoryLedger()
+    for name, content in held.streams.items():
+        await ledger.append(name, content, 0)
+    return await verify(Place(ledger, MemoryArtifacts(), place.checkpoints, place.signer, place.prover))
+
+
+async def restore(held: Held, place: Place, by: str) -> Verified:
+    """Put a backup into an empty ledger; `Conflict` when it is not empty, or when a line does not prove itself.
+
+    What came after the backup is lost, and the checkpoints tell how many lines that is.
+    """
+    if await place.ledger.lengths("") or await place.ledger.marks(""):
+        raise Conflict("the ledger is not empty: restore into a new state folder, or into an empty account")
+    verified = await proven(held, place)
+    if wrong := [str(found) for found in verified.findings if found.what != "truncated"]:
+        raise Conflict("nothing was restored: " + "; ".join(wrong))
+    for digest, content in held.artifacts.items():
+        if await place.artifacts.put(content) != digest:
+            raise Unavailable(f"the backup's {digest} holds other bytes")
+    for name, content in held.streams.items():
+        for start in range(0, len(content), SCANNED):
+            await place.ledger.append(name, content[start : start + SCANNED], start)
+    # Marks last: before them the patrol has nothing to look at.
+    await place.streams.add(AUDIT, [facts.Restored(held.digest, held.at, by)])
+    for name, content in held.marks.items():
+        await place.ledger.mark(name, content)
+    return verified
+
+
+def _holds_something(folder: Path) -> bool:
+    return folder.exists() and any(folder.iterdir())
+
+
+def _file(name: str) -> str:
+    return quote(name, safe="")
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

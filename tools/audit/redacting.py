@@ -1,0 +1,125 @@
+"""Redaction and retention: what a person wrote, or is called, is taken out of the ledger, and the chain stays whole."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Protocol, cast
+
+import msgspec
+from msgspec import Struct
+
+from shared.errors import Conflict, NotFound, NotUnderstood
+from shared.release import audit, chain, facts, redaction, state
+from shared.streams import AUDIT, project_stream, release_stream
+from tools.audit.place import Place
+from tools.audit.served import when
+from tools.audit.telling import MONTHS
+
+Change = Callable[[object], object]
+"""What a line holds, and what it is to hold."""
+
+
+class Rewritable(Protocol):
+    """A ledger whose streams can be put anew."""
+
+    async def rewrite(self, stream: str, content: bytes, at: int) -> None:
+        """Put other bytes in place of a whole stream; `Conflict` unless it is `at` bytes long."""
+        ...
+
+
+class Asked(Struct, frozen=True):
+    """Who has something redacted, and why; it stands in the ledger from then on."""
+
+    by: str
+    reason: str
+
+
+class Done(Struct, frozen=True):
+    """What was redacted: how many lines of which stream, and which streams were left since they are still at work."""
+
+    lines: dict[str, int]
+    left: tuple[str, ...] = ()
+
+
+async def of_release(place: Place, release: str, asked: Asked) -> Done:
+    """Take all texts of people out of a release that has ended, and out of what its project says of it."""
+    name = release_stream(release)
+    known = state.fold((await place.streams.read(name)).facts)
+    if known.opened is None:
+        raise NotFound(f"there is no release {release}: give its id")
+    if known.ended is None:
+        raise Conflict(f"release {release} is still at work, and is decided by what stands in it")
+
+    def about(data: object) -> object:
+        mine = isinstance(data, dict) and data.get("release") == release
+        return redaction.without_texts(data) if mine else data
+
+    return await _redact(place, {name: redaction.without_texts, project_stream(known.opened.project): about}, asked)
+
+
+async def of_person(place: Place, person: str, asked: Asked) -> Done:
+    """Take every mention of a person out of all streams, but for releases that are still at work."""
+    if len(person) < 4:
+        raise NotUnderstood(f"{person!r} is too short to name one person: give the whole e-mail address or name")
+    left = []
+    changes: dict[str, Change] = {}
+    for name in await place.ledger.streams(""):
+        if person.casefold() not in (await place.ledger.read(name)).decode(errors="replace").casefold():
+            continue
+        if name == AUDIT or (name.startswith("release/") and not await _ended(place, name)):
+            left.append(name)
+        else:
+            changes[name] = lambda data: redaction.without_person(data, person)
+    done = await _redact(place, changes, asked)
+    return Done(done.lines, tuple(left))
+
+
+async def older_than(place: Place, days: int, now: datetime, asked: Asked) -> Done:
+    """Take all texts of people out of what ended so many days ago: releases, and months of the access log."""
+    before = now - timedelta(days=days)
+    done: dict[str, int] = {}
+    for name in await place.ledger.streams("release/"):
+        stream = await place.streams.read(name)
+        if stream.records and when(stream.records[-1].at) < before and await _ended(place, name):
+            done |= (await of_release(place, name.removeprefix("release/"), asked)).lines
+    for name in await place.ledger.streams(MONTHS):
+        stream = await place.streams.read(name)
+        if name.removeprefix(MONTHS) < f"{before:%Y-%m}" and stream.records:
+            done |= (await _redact(place, {name: redaction.without_texts}, asked)).lines
+    return Done(done)
+
+
+async def _ended(place: Place, name: str) -> bool:
+    return state.fold((await place.streams.read(name)).facts).ended is not None
+
+
+async def _redact(place: Place, changes: dict[str, Change], asked: Asked) -> Done:
+    if not hasattr(place.ledger, "rewrite"):
+        raise Conflict("append blobs cannot be changed: redact in a copy that was restored into a state folder")
+    done: dict[str, int] = {}
+    for name, change in changes.items():
+        content = await place.ledger.read(name)
+        chain.decode(name, content)
+        new, redacted = _changed(name, audit.lines_of(content), change, asked)
+        if redacted:
+            # Said first: a line that is as it was proves itself, one that was changed and of which nothing is said not.
+            await place.streams.add(AUDIT, redacted)
+            await cast(Rewritable, place.ledger).rewrite(name, b"".join(new), len(content))
+            done[name] = len(redacted)
+    return Done(done)
+
+
+def _changed(
+    name: str, lines: Iterable[bytes], change: Change, asked: Asked
+) -> tuple[list[bytes], list[facts.Redacted]]:
+    head, new, redacted = chain.first_head(name), [], []
+    for number, line in enumerate(lines, start=1):
+        read = audit.read_line(line)
+        assert read is not None
+        head = chain.next_head(head, line, read.was)
+        held = msgspec.json.decode(read.data)
+        left = change(held)
+        if left != held:
+            line = redaction.taken_out(line, read, head, msgspec.json.encode(left))
+            redacted.append(facts.Redacted(name, number, chain.sha256(line), asked.by, asked.reason))
+        new.append(line)
+    return new, redacted
