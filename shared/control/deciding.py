@@ -3,13 +3,15 @@
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from shared.answers import Answer, Order
+from shared.control import judging
 from shared.control.fencing import live_after_all
 from shared.control.working import again, orders
-from shared.errors import Conflict, Moved, NotAllowed, NotFound
+from shared.errors import Conflict, Moved, NotFound
 from shared.ports import Outside
-from shared.release import environment, facts, ids, line, state
+from shared.release import environment, facts, ids, line, policy, state
 from shared.release.ids import going_live
 from shared.release.notices import CancelAsked, DecisionGiven, EnvironmentAsked, ResumeAsked
 from shared.streams import Streams, environment_stream, project_stream, release_stream
@@ -27,34 +29,33 @@ class Deciding(Struct, frozen=True):
             stream = await self.streams.read(release_stream(given.release))
             known = state.fold(stream.facts)
             turn, asked = _question(known, given)
+            bench = await judging.bench(self.outside, known, asked)
+            given = replace(given, approver=bench.spelt(given.approver))
             before = known.decided.get(turn, {}).get(given.approver)
             if before is not None and before.decision != given.decision:
                 raise Conflict(f"{given.approver} decided already: {before.decision} ({before.reason})")
             if before is None:
-                self._may_decide(known, asked, given, turn)
-                fact = facts.Decided(turn, given.approver, given.decision, given.reason, given.evidence)
+                self._is_open(known, asked, bench)
+                stands_for = bench.stands_for(given, self.outside.clock().date())
+                why, how = given.reason, given.how
+                fact = facts.Decided(turn, given.approver, given.decision, why, given.evidence, stands_for, how)
                 state.learn(known, fact)
                 try:
                     await self.streams.append(stream, [fact])
                 except Moved:
                     continue
-            return Answer(200, _told(known, given, asked, turn), tuple(again(known)))
+            return Answer(200, _told(known, given, bench.verdict(known, asked)), tuple(again(known)))
 
-    def _may_decide(self, known: state.State, asked: facts.Asked, given: DecisionGiven, turn: int) -> None:
+    def _is_open(self, known: state.State, asked: facts.Asked, bench: judging.Bench) -> None:
         if known.ended is not None:
             raise Conflict(f"the release ended already as {known.ended.how}: {known.ended.reason}")
         if line.standing(known) != "ask":
             raise Conflict("this was decided already; the release is on its way")
-        if settled := _settled(known, asked, turn):
-            raise Conflict(f"this was decided already: {settled}")
-        if given.approver not in asked.approvers:
-            raise NotAllowed(f"{given.approver} was not asked about this release")
-        entry = self.outside.projects.get(known.release.project)
-        if entry is not None and given.approver not in entry.approvers:
-            raise NotAllowed(f"{given.approver} is no longer an approver of {known.release.project}")
-        authors = {known.release.by.casefold(), known.code.email.casefold() if known.code else ""}
-        if given.decision == "approve" and given.approver.casefold() in authors and not (entry and entry.self_approval):
-            raise NotAllowed(f"{given.approver} made this change, and somebody else must approve it")
+        verdict = bench.verdict(known, asked)
+        if verdict.rejected:
+            raise Conflict(f"this was decided already: {verdict.rejected.approver} rejected it")
+        if verdict.approved:
+            raise Conflict(f"this was decided already: {', '.join(verdict.agreed)} approved it")
         if self.outside.clock().timestamp() >= asked.expires:
             raise Conflict("the time to answer is over; open a new release of the same commit")
 
@@ -158,25 +159,15 @@ def _question(known: state.State, given: DecisionGiven) -> tuple[int, facts.Aske
     raise Conflict("this is not the evidence that was asked about; open the newest link")
 
 
-def _settled(known: state.State, asked: facts.Asked, turn: int) -> str:
-    """Say by whom this was decided before the release was looked at again; nothing while it is open."""
-    given = known.decided.get(turn, {}).values()
-    rejected = [who.approver for who in given if who.decision == "reject"]
-    agreed = [who.approver for who in given if who.decision == "approve"]
-    if rejected:
-        return f"{rejected[0]} rejected it"
-    return f"{', '.join(agreed)} approved it" if len(agreed) >= asked.quorum else ""
-
-
-def _told(known: state.State, given: DecisionGiven, asked: facts.Asked, turn: int) -> dict[str, Any]:
-    agreed = [who.approver for who in known.decided.get(turn, {}).values() if who.decision == "approve"]
-    missing = max(asked.quorum - len(agreed), 0)
+def _told(known: state.State, given: DecisionGiven, verdict: policy.Verdict) -> dict[str, Any]:
     if given.decision == "reject":
         message = "Rejected. Production stays as it is."
-    elif missing:
-        message = f"Approved by {given.approver}; {missing} more must agree."
-    else:
+    elif verdict.approved:
         message = "Approved. It goes into production now."
+    else:
+        lacking = [f"{verdict.lacking} more must agree"] if verdict.lacking else []
+        lacking += [f"somebody of @{name} must agree" for name in verdict.groups]
+        message = f"Approved by {given.approver}; {', and '.join(lacking)}."
     told = {"release": given.release, "alias": ids.alias(given.release), "decision": given.decision}
     return told | {"approver": given.approver, "evidence": given.evidence, "message": message}
 

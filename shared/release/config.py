@@ -10,8 +10,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from shared.release import ncrontab, written
+from shared.release import ncrontab, people, written
 from shared.release.ids import canonical, sha256
+from shared.release.people import Delegation, Groups, Roles
 
 Metric = Literal[
     "rmse",
@@ -149,25 +150,42 @@ class Project(_Table, frozen=True):
     registered_elsewhere: Literal["ignore", "adopt"] = "ignore"
     """What becomes of a model version of this project's name that no release made: a row that says so, or a release
     that begins at evaluate."""
-
     expect: Mapping[Source, Annotated[float, Meta(gt=0, le=100_000)]] = {}
     """How many hours a source may be silent before health tells so."""
+    required: tuple[str, ...] = ()
+    """Groups among the approvers, of each of which one must agree."""
+    delegations: tuple[Delegation, ...] = ()
+    roles: Roles | None = None
+    groups: Groups = {}
+    """The groups this entry names: its own, and those of the whole file."""
 
     @property
     def digest(self) -> str:
         """SHA-256 of the entry as it stands, recorded with every release."""
         entry = msgspec.to_builtins(self)
-        # An entry that says nothing of what came later stays the one that open releases were opened with.
-        for name, default in (("registered_elsewhere", "ignore"), ("expect", {})):
-            if entry[name] == default:
+        for name, silent in SILENT.items():
+            if getattr(self, name) == silent:
+                # An entry that says nothing of it stays the one that open releases were opened with.
                 del entry[name]
         return sha256(canonical(entry))
+
+
+SILENT: dict[str, object] = {
+    "registered_elsewhere": "ignore",
+    "expect": {},
+    "required": (),
+    "delegations": (),
+    "roles": None,
+    "groups": {},
+}
+"""What came into the entry after the first releases, and what it is when an entry does not say."""
 
 
 class Projects(_Table, frozen=True):
     """All of `projects.toml`."""
 
     projects: Mapping[str, Project]
+    groups: Groups = {}
 
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
@@ -208,17 +226,19 @@ def read_projects(text: str) -> Projects:
     """Read `projects.toml`; `NotUnderstood` names line, key, what was found and what is allowed."""
     file = "projects.toml"
     read = written.read(file, text, Projects)
+    owners: dict[written.Keys, Groups] = {("groups",): read.groups}
+    owners |= {("projects", name, "groups"): each.groups for name, each in read.projects.items()}
+    for place, groups in owners.items():
+        for name, allowed in people.wrong_about_groups(groups):
+            raise written.refused(file, text, (*place, name), written.found(groups[name], allowed))
+    read = Projects({name: _grouped(each, read.groups) for name, each in read.projects.items()}, read.groups)
     for name, project in read.projects.items():
         keys = ("projects", name)
         if not _NAME.fullmatch(name):
             allowed = 'a name of at most 63 lower-case letters, digits and "-" that begins with a letter'
             raise written.refused(file, text, keys, written.found(name, allowed))
-        people = len(set(project.approvers))
-        if not people:
-            raise written.refused(file, text, (*keys, "approvers"), written.found([], "at least one approver"))
-        if project.quorum > people:
-            allowed = f"at least 1 and at most {people}, the number of approvers"
-            raise written.refused(file, text, (*keys, "quorum"), written.found(project.quorum, allowed))
+        for place, problem in _wrong_about_people(project):
+            raise written.refused(file, text, (*keys, *place), problem)
         if project.data and project.data.container.startswith(OURS):
             allowed = f"a container of your own; names that begin with {', '.join(OURS)} are the app's and its host's"
             raise written.refused(
@@ -232,6 +252,39 @@ def read_projects(text: str) -> Projects:
             raise written.refused(file, text, (*keys, wrong[0]), wrong[1])
     _of_one_credential(file, text, read.projects)
     return read
+
+
+def _grouped(project: Project, groups: Groups) -> Project:
+    """Return an entry with the groups it names; its own go before those of the whole file."""
+    roles = project.roles or Roles()
+    names = (*project.approvers, *project.required, *roles.viewer, *roles.operator, *roles.admin)
+    return msgspec.structs.replace(project, groups=people.named(names, {**groups, **project.groups}))
+
+
+def _wrong_about_people(project: Project) -> Iterator[tuple[written.Keys, str]]:
+    """Yield the key and what to say of it, for each thing that is wrong about who decides."""
+    found = written.found
+    named: list[tuple[written.Keys, tuple[str, ...]]] = [(("approvers",), project.approvers)]
+    if project.roles:
+        roles = msgspec.structs.asdict(project.roles)
+        named += [(("roles", role), who) for role, who in roles.items()]
+    for keys, names in named:
+        for who in names:
+            if who.startswith("@") and who[1:] not in project.groups:
+                yield keys, found(who, "a person's address, or @ and the name of a group in [groups]")
+    approvers = people.resolved(project.approvers, project.groups)
+    if not approvers:
+        yield ("approvers",), found([], "at least one approver")
+    if project.quorum > len(approvers):
+        yield ("quorum",), found(project.quorum, f"at least 1 and at most {len(approvers)}, the number of approvers")
+    for name in project.required:
+        if name not in project.approvers or not name.startswith("@"):
+            yield ("required",), found(name, "a group that stands among the approvers, such as @risk")
+    for each in project.delegations:
+        if not people.among(each.giver, approvers):
+            yield ("delegations", "from"), found(each.giver, f"one of the approvers: {', '.join(approvers)}")
+        if each.to.startswith("@") or not each.to.strip() or people.same(each.to, each.giver):
+            yield ("delegations", "to"), found(each.to, "the address of another person")
 
 
 def _due(file: str, text: str, keys: written.Keys, schedule: str) -> None:

@@ -7,16 +7,22 @@ from typing import Any
 
 import msgspec
 
-from shared.release import adopted, facts
+from shared.release import adopted, facts, policy
 from shared.release.config import Project
 from shared.release.environment import EnvironmentState
 from shared.release.ids import alias, canonical
 from shared.release.line import known
+from shared.release.policy import ApprovalPolicy
 from shared.release.state import State
 
 
-def collect(state: State, production: EnvironmentState, project: Project) -> dict[str, Any]:
-    """Return the evidence for the present round; every step before `ask` has its outcome."""
+def collect(
+    state: State, production: EnvironmentState, project: Project, rules: ApprovalPolicy | None = None
+) -> dict[str, Any]:
+    """Return the evidence for the present round; every step before `ask` has its outcome.
+
+    `rules` are the approval policy in force, that of the project's entry when it is left out.
+    """
     opened, code = state.release, state.code
     assert code is not None
     live = production.live
@@ -48,7 +54,7 @@ def collect(state: State, production: EnvironmentState, project: Project) -> dic
         # A release keeps the line it was opened with: before there were claims about the model, nobody made any.
         "certify": _plain(known(state, "certify", facts.Certified)) if "certify" in opened.line else None,
         "try": _plain(known(state, "try", facts.Tried)),
-        "must_agree": {"approvers": sorted(set(project.approvers)), "quorum": project.quorum},
+        "must_agree": _must_agree(rules or policy.of(project)),
         "policy": {"digest": project.digest, "at_opening": opened.policy},
     }
     if state.carried:
@@ -76,9 +82,16 @@ def _adopted(sealed: dict[str, Any], origin: facts.CarriedOver) -> dict[str, Any
     }
 
 
-def seal(state: State, production: EnvironmentState, project: Project) -> bytes:
+def seal(state: State, production: EnvironmentState, project: Project, rules: ApprovalPolicy | None = None) -> bytes:
     """Return the bytes whose SHA-256 names the evidence."""
-    return canonical(collect(state, production, project))
+    return canonical(collect(state, production, project, rules))
+
+
+def _must_agree(rules: ApprovalPolicy) -> dict[str, Any]:
+    """Return who must agree; what a policy says nothing of is left out, as it was before policies knew of it."""
+    agree: dict[str, Any] = {"approvers": sorted(rules.approvers), "quorum": rules.quorum}
+    more = {"required": msgspec.to_builtins(rules.required), "delegations": msgspec.to_builtins(rules.delegations)}
+    return agree | {name: said for name, said in more.items() if said}
 
 
 def _deployed(what: facts.Packaged | facts.LiveDecided) -> dict[str, Any]:

@@ -87,13 +87,14 @@ class DriftHeard(Struct, frozen=True):
 
 
 class DecisionGiven(Struct, frozen=True):
-    """A person decided about the evidence they were shown."""
+    """A person decided about the evidence they were shown; `how` says what proved who they are."""
 
     release: str
     approver: str
     decision: Literal["approve", "reject"]
     reason: str
     evidence: str
+    how: str = ""
 
 
 class OpenAsked(Struct, frozen=True):

@@ -37,6 +37,10 @@ class ProjectState(Struct):
     aside: set[str] = field(default_factory=set)
     """The releases that are parked: nothing waits for them."""
     schedule: facts.ScheduleSet | None = None
+    policy: facts.PolicySet | None = None
+    """The approval policy in force."""
+    backed: dict[str, tuple[facts.PolicyBacked, ...]] = field(default_factory=dict)
+    """Who agreed on a weaker policy in its place, by its digest."""
 
     @property
     def running(self) -> list[facts.ReleaseNumbered]:
@@ -141,6 +145,13 @@ def learn(state: ProjectState, fact: Fact) -> None:
             state.aside.add(release)
         case facts.ReleaseResumed(release=release):
             state.aside.discard(release)
+        case facts.PolicySet(old=old):
+            if old == (state.policy.digest if state.policy else ""):
+                state.policy = fact
+                state.backed.clear()
+        case facts.PolicyBacked(digest=digest, old=old):
+            if state.policy and old == state.policy.digest:
+                state.backed[digest] = (*state.backed.get(digest, ()), fact)
         case facts.CommitPassed(number=number):
             if state.passed is None or number > state.passed.number:
                 state.passed = fact

@@ -80,13 +80,13 @@ def _wrong(raw: Any, kind: Any, keys: Keys) -> tuple[Keys, str]:
     kind = next((each for each in get_args(kind) if each is not NoneType), kind) if _optional(kind) else kind
     inside = _inside(raw, kind)
     if isinstance(raw, dict) and _is_table(kind):
-        names = [field.name for field in msgspec.structs.fields(kind)]
+        names = [field.encode_name for field in msgspec.structs.fields(kind)]
         if unknown := [key for key in raw if key not in names]:
             allowed = f"allowed is {', '.join(names)}{_near(unknown[0], names)}"
             return (*keys, unknown[0]), f"is not known here, {allowed}"
-        required = [field for field in msgspec.structs.fields(kind) if field.required and field.name not in raw]
+        required = [field for field in msgspec.structs.fields(kind) if field.required and field.encode_name not in raw]
         if required:
-            return (*keys, required[0].name), f"is missing, allowed is {_allowed(required[0].type)}"
+            return (*keys, required[0].encode_name), f"is missing, allowed is {_allowed(required[0].type)}"
     for key, value, part in inside:
         if not _converts(value, part):
             return _wrong(value, part, (*keys, key))
@@ -97,7 +97,8 @@ def _wrong(raw: Any, kind: Any, keys: Keys) -> tuple[Keys, str]:
 def _inside(raw: Any, kind: Any) -> list[tuple[str | int, Any, Any]]:
     """Return key, value and kind of everything one level below, as far as `raw` has the shape of `kind`."""
     if isinstance(raw, dict) and _is_table(kind):
-        return [(each.name, raw[each.name], each.type) for each in msgspec.structs.fields(kind) if each.name in raw]
+        known = [(each.encode_name, each.type) for each in msgspec.structs.fields(kind)]
+        return [(name, raw[name], part) for name, part in known if name in raw]
     if isinstance(raw, dict) and get_origin(kind) is Mapping:
         return [(key, value, get_args(kind)[1]) for key, value in raw.items()]
     if isinstance(raw, list) and get_origin(kind) is tuple:
@@ -132,10 +133,16 @@ def _allowed(kind: Any) -> str:
             return f"a number {_bounds(known)}"
         case inspect.BoolType():
             return "true or false"
+        case inspect.VarTupleType(item_type=inspect.StructType()):
+            return "a list of tables"
         case inspect.VarTupleType():
             return "a list of texts"
+        case inspect.DateType():
+            return "a day such as 2026-12-31"
         case inspect.StructType(fields=fields):
-            return f"a table with {', '.join(field.name for field in fields)}"
+            return f"a table with {', '.join(field.encode_name for field in fields)}"
+        case inspect.DictType(value_type=inspect.VarTupleType()):
+            return "a table of lists"
         case inspect.DictType():
             return "a table of tables"
         case _:

@@ -1,37 +1,29 @@
 """ask: the evidence is sealed and named by its digest, the approvers are told, and nothing runs while they think."""
 
 from shared import words
-from shared.release import evidence, ids, tokens
-from shared.release.facts import ApprovalAsked, Approved, Asked, Decided, Fact, ProductionChanged, ReleaseEnded
+from shared.release import evidence, policy, tokens
+from shared.release.facts import ApprovalAsked, Approved, Asked, Fact, PolicySet, ProductionChanged, ReleaseEnded
+from shared.steps import policies
 from shared.steps.turn import Ended, Found, Pending, Turn, Wanted
 from shared.streams import project_stream
 
 
 async def look(turn: Turn) -> Found:
     """Say what was decided, or that nobody has; ask when nobody was asked in this round."""
-    if over := changed(turn) or outrun(turn) or _decided(turn) or _overtaken(turn) or _expired(turn):
+    if over := changed(turn) or outrun(turn) or await _decided(turn) or _overtaken(turn) or _expired(turn):
         return Ended((over,))
     name = turn.job_name("ask", turn.round)
     asked = turn.state.asked.get(turn.round)
     if asked is not None and name in turn.state.submitted:
         return Pending(name, "a decision")
-    sealed = evidence.seal(turn.state, turn.production, turn.project)
-    question = asked or Asked(
-        round=turn.round,
-        evidence=ids.sha256(sealed),
-        approvers=tuple(dict.fromkeys(turn.project.approvers)),
-        quorum=turn.project.quorum,
-        expires=int(turn.now.timestamp() + turn.project.policy.answer_days * 86400),
-    )
-    # Stored before anybody is asked: a digest that is in the ledger always leads to its evidence.
-    if asked is None:
-        await turn.outside.artifacts.put(sealed)
+    question = asked or await _question(turn)
 
     async def ask() -> tuple[str, ...]:
         for approver in question.approvers:
             await _tell(turn, question, approver)
         opened = turn.release
-        await turn.streams.add(project_stream(opened.project), [ApprovalAsked(opened.release, opened.number)])
+        rows = [*_first(turn, question), ApprovalAsked(opened.release, opened.number)]
+        await turn.streams.add(project_stream(opened.project), rows)
         return tuple(
             other.release
             for other in turn.known.numbered.values()
@@ -39,6 +31,35 @@ async def look(turn: Turn) -> Found:
         )
 
     return Wanted(name, "a decision", ask, () if asked else (question,))
+
+
+async def _question(turn: Turn) -> Asked:
+    """Seal the evidence under the policy in force.
+
+    What the ledger names by a digest is stored before it does, so that it always leads there.
+    """
+    artifacts = turn.outside.artifacts
+    rules = await policies.in_force(artifacts, turn.known, turn.project)
+    if turn.known.policy is None:
+        await artifacts.put(rules.canonical)
+    return Asked(
+        round=turn.round,
+        evidence=await artifacts.put(evidence.seal(turn.state, turn.production, turn.project, rules)),
+        approvers=rules.approvers,
+        quorum=rules.quorum,
+        expires=int(turn.now.timestamp() + rules.answer_days * 86400),
+        policy=rules.digest,
+        makers=() if rules.self_approval else policies.makers(turn.state, turn.known),
+        required=rules.required,
+        at=int(turn.now.timestamp()),
+    )
+
+
+def _first(turn: Turn, question: Asked) -> list[Fact]:
+    """Return that this policy is in force, when it is the first; who wrote it into the file is not known here."""
+    if turn.known.policy is not None or not question.policy:
+        return []
+    return [PolicySet(question.policy, "", (), policies.FIRST_SEEN)]
 
 
 def changed(turn: Turn) -> Fact | None:
@@ -71,29 +92,28 @@ def _superseded(turn: Turn, reason: str) -> Fact:
     return ReleaseEnded("superseded", turn.step, reason, "Nothing is to be done: look at the newer one")
 
 
-def _decided(turn: Turn) -> Fact | None:
+async def _decided(turn: Turn) -> Fact | None:
     asked = turn.state.asked.get(turn.round)
-    if asked is None:
+    given = turn.state.decided.get(turn.round, {})
+    if asked is None or not given:
         return None
-    given = turn.state.decided.get(turn.round, {}).values()
-    for decision in given:
-        if decision.decision == "reject":
-            advice = "Mend what they named and push again"
-            reason = f"{decision.approver}: {decision.reason}"
-            return ReleaseEnded("rejected", "ask", reason, advice, decision.approver)
-    agreed = tuple(decision.approver for decision in given if _counts(decision, asked))
-    return Approved(turn.round, asked.evidence, agreed) if len(agreed) >= asked.quorum else None
-
-
-def _counts(decision: Decided, asked: Asked) -> bool:
-    return decision.decision == "approve" and decision.evidence == asked.evidence
+    rules = await policies.asked_under(turn.outside.artifacts, asked, turn.project)
+    about = [decision for decision in given.values() if decision.evidence == asked.evidence]
+    makers = (*policies.makers(turn.state), *asked.makers)
+    verdict = policy.judge(rules, about, makers, policy.of(turn.project))
+    if verdict.rejected is not None:
+        said = verdict.rejected
+        reason = f"{said.approver}: {said.reason}"
+        return ReleaseEnded("rejected", "ask", reason, "Mend what they named and push again", said.approver)
+    return Approved(turn.round, asked.evidence, verdict.agreed) if verdict.approved else None
 
 
 def _expired(turn: Turn) -> Fact | None:
     asked = turn.state.asked.get(turn.round)
     if asked is None or turn.now.timestamp() < asked.expires:
         return None
-    reason = f"nobody answered within {turn.project.policy.answer_days:g} days"
+    days = (asked.expires - asked.at) / 86400 if asked.at else turn.project.policy.answer_days
+    reason = f"nobody answered within {days:g} days"
     return ReleaseEnded("expired", "ask", reason, "Ask for a new release of the same commit when somebody can decide")
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from shared.errors import NotUnderstood
 from shared.release import config, ids, written
 from shared.release.config import ProjectFile, read_project_file, read_projects
+from shared.release.people import Roles
 
 FILE = '[data]\ntarget = "price"\n[evaluate]\nmetric = "rmse"\n'
 KEYS_OF_TRAIN = (
@@ -180,7 +181,7 @@ WRONG_PROJECTS = [
     (
         HOUSES.replace("projects.", "project."),
         "projects.toml, line 1: [project.houses]: project is not known here, "
-        'allowed is projects. Did you mean "projects"?',
+        'allowed is projects, groups. Did you mean "projects"?',
     ),
     ("projects = 3\n", "projects.toml, line 1: projects = 3: projects is 3, allowed is a table of tables"),
     (
@@ -191,7 +192,8 @@ WRONG_PROJECTS = [
         HOUSES.replace("approvers", "approver"),
         'projects.toml, line 3: approver = ["ana", "bo"]: projects.houses.approver is not known here, '
         "allowed is repository, approvers, secrets, branch, path, watch, credential, quorum, self_approval, data, "
-        "holdout, policy, drift_monitors, governor, on_newer, schedule, registered_elsewhere, expect. "
+        "holdout, policy, drift_monitors, governor, on_newer, schedule, registered_elsewhere, expect, required, "
+        "delegations, roles, groups. "
         'Did you mean "approvers"?',
     ),
     (
@@ -406,7 +408,9 @@ def test_a_manifest_that_may_come_below_the_prefix_is_taken(prefix: str, manifes
 def test_an_entry_that_says_nothing_of_what_came_later_keeps_the_digest_it_had() -> None:
     entry = read_projects(HOUSES).projects["houses"]
     known = msgspec.to_builtins(entry)
-    del known["registered_elsewhere"], known["expect"]
+    for later in ("registered_elsewhere", "expect", "required", "delegations", "roles", "groups"):
+        del known[later]
     assert entry.digest == ids.sha256(ids.canonical(known))
+    assert msgspec.structs.replace(entry, roles=Roles(viewer=("bo",))).digest != entry.digest
     assert msgspec.structs.replace(entry, registered_elsewhere="adopt").digest != entry.digest
     assert msgspec.structs.replace(entry, expect={"data": 24.0}).digest != entry.digest

@@ -116,3 +116,25 @@ class ReleaseResumed(Fact, frozen=True):
 class ReleaseClosed(Fact, frozen=True):
     release: str
     how: str
+
+
+class PolicyBacked(Fact, frozen=True):
+    """One of the two who must agree on a weaker approval policy has; `digest` is the new one, `old` that in force."""
+
+    digest: str
+    old: str
+    by: str
+    reason: str
+
+
+class PolicySet(Fact, frozen=True):
+    """This approval policy is in force in place of `old`, which is empty for the first.
+
+    It counts only while `old` is in force. `weaker` says what it lets through that the old one stopped.
+    """
+
+    digest: str
+    old: str
+    by: tuple[str, ...]
+    reason: str
+    weaker: tuple[str, ...] = ()

@@ -237,21 +237,35 @@ class ChampionChosen(Fact, frozen=True):
 
 
 class Asked(Fact, frozen=True):
-    """The evidence is sealed and people are told; no outcome yet. `expires` in seconds since 1970."""
+    """The evidence is sealed and people are told; no outcome yet. `at` and `expires` in seconds since 1970."""
 
     round: int
     evidence: str
     approvers: tuple[str, ...]
     quorum: int
     expires: int
+    policy: str = ""
+    """SHA-256 of the approval policy under which it is decided; empty for a question from before policies were kept."""
+    makers: tuple[str, ...] = ()
+    """Who made what is asked about, and may not approve it unless the policy lets them."""
+    required: Mapping[str, tuple[str, ...]] = {}
+    """The groups of each of which one must agree, with their members."""
+    at: int = 0
 
 
 class Decided(Fact, frozen=True):
+    """One person decided, for themselves and `instead_of` the approvers who delegated to them on that day.
+
+    `how` says what proved who they are: the link that was sent to them, a pass, or the platform's sign-in.
+    """
+
     round: int
     approver: str
     decision: Literal["approve", "reject"]
     reason: str
     evidence: str
+    instead_of: tuple[str, ...] = ()
+    how: str = ""
 
 
 class Approved(Fact, frozen=True):

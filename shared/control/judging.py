@@ -1,0 +1,64 @@
+"""Judging: whether somebody may decide about a question, and what the decisions about it come to."""
+
+from datetime import date
+
+from msgspec import Struct
+
+from shared.errors import NotAllowed
+from shared.ports import Outside
+from shared.release import facts, policy, state
+from shared.release.notices import DecisionGiven
+from shared.release.people import among
+from shared.release.policy import ApprovalPolicy, Verdict
+from shared.steps import policies
+
+
+class Bench(Struct, frozen=True):
+    """The policy that one question is judged by, the present one, and who made what is asked about."""
+
+    project: str
+    rules: ApprovalPolicy
+    present: ApprovalPolicy | None
+    makers: tuple[str, ...]
+
+    def spelt(self, person: str) -> str:
+        """Return a person as the policy spells them, so that one person is one, whichever case they write."""
+        named = (*self.rules.approvers, *(each.to for each in self.rules.delegations))
+        return next((each for each in named if among(person, [each])), person)
+
+    def stands_for(self, given: DecisionGiven, day: date) -> tuple[str, ...]:
+        """Return the others for whom a person decides on a day; `NotAllowed` when they may not decide."""
+        who = given.approver
+        voices = self.rules.voices(who, day)
+        if not voices:
+            raise NotAllowed(f"{who} was not asked about this release")
+        now = self.present.voices(who, day) if self.present else voices
+        voices = tuple(voice for voice in voices if among(voice, now))
+        if not voices:
+            raise NotAllowed(f"{who} is no longer an approver of {self.project}")
+        if given.decision == "approve" and not self._makers_may():
+            if among(who, self.makers):
+                raise NotAllowed(f"{who} made this change, and somebody else must approve it")
+            if all(among(voice, self.makers) for voice in voices):
+                raise NotAllowed(
+                    f"{voices[0]}, for whom {who} answers, made this change: somebody else must approve it"
+                )
+        return tuple(voice for voice in voices if not among(voice, [who]))
+
+    def _makers_may(self) -> bool:
+        return self.rules.self_approval and (self.present is None or self.present.self_approval)
+
+    def verdict(self, known: state.State, asked: facts.Asked) -> Verdict:
+        """Return what the decisions about the evidence of this question come to."""
+        given = known.decided.get(asked.round, {}).values()
+        about = [decision for decision in given if decision.evidence == asked.evidence]
+        return policy.judge(self.rules, about, self.makers, self.present)
+
+
+async def bench(outside: Outside, known: state.State, asked: facts.Asked) -> Bench:
+    """Return what a question of this release is judged by now."""
+    name = known.release.project
+    entry = outside.projects.get(name)
+    rules = await policies.asked_under(outside.artifacts, asked, entry)
+    makers = (*policies.makers(known), *asked.makers)
+    return Bench(name, rules, policy.of(entry) if entry else None, makers)
