@@ -22,6 +22,8 @@ async def asked_under(artifacts: Artifacts, asked: facts.Asked, entry: Project |
     """Return the policy under which people were asked, which stays theirs whatever is in force since."""
     if not asked.policy:
         return policy.before_policies(asked, entry)
+    if entry is not None and (present := policy.of(entry)).digest == asked.policy:
+        return present
     return policy.read(await artifacts.get(asked.policy))
 
 
