@@ -1,4 +1,4 @@
-"""A commit was pushed: GitHub signs the body, Azure DevOps gives a password; everything else is refused."""
+"""A commit was pushed, or an outside CI ended: the git host proves itself by a secret; all else is refused."""
 
 import typing
 
@@ -7,7 +7,7 @@ import azure.functions as func
 from shared import wiring
 from shared.control import Answer
 from shared.errors import NotTrusted
-from shared.sources.push import read_push
+from shared.sources.push import proofs, read_push
 from shared.sources.signatures import Secret
 
 bp = func.Blueprint()
@@ -17,7 +17,7 @@ bp = func.Blueprint()
 @bp.route(route="push", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
 @bp.queue_output(arg_name="orders", queue_name="steps", connection="AzureWebJobsStorage")
 async def on_push(req: func.HttpRequest, orders: func.Out[typing.List[str]]) -> func.HttpResponse:  # noqa: UP006
-    """A git host says that a branch moved."""
+    """A git host says that a branch moved, or what its CI found."""
     answer = await wiring.answered(_take(req), function="on_push")
     orders.set(answer.messages())
     return func.HttpResponse(
@@ -33,4 +33,4 @@ async def _take(req: func.HttpRequest) -> Answer:
     except NotTrusted as error:
         wired.control.turn_away(str(error))
         raise
-    return await wired.control.take_in(notices, frozenset(secret.project for secret in trusted))
+    return await wired.control.take_in(notices, proofs(trusted))

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from shared.answers import Answer, Order
 from shared.control.adopting import Adopting
+from shared.control.building import Building
 from shared.control.checkpointing import Checkpointing
 from shared.control.closing import Closing
 from shared.control.deciding import Deciding
@@ -23,6 +24,7 @@ from shared.control.reading import Reading
 from shared.control.replaying import Replaying
 from shared.control.returning import Returning, Told
 from shared.control.scheduling import Scheduling
+from shared.control.speaking import SpeaksFor
 from shared.control.triggers import Triggers
 from shared.control.working import Working
 from shared.errors import NotUnderstood, SignalboxError
@@ -44,6 +46,7 @@ class Control(Struct, frozen=True):
     governing: Governing
     scheduling: Scheduling
     hearing: Hearing
+    building: Building
     working: Working
     closing: Closing
     deciding: Deciding
@@ -80,6 +83,7 @@ class Control(Struct, frozen=True):
             governing=governing,
             scheduling=Scheduling(outside, streams),
             hearing=Hearing(streams, adopting),
+            building=Building(outside, streams),
             working=Working(outside, streams, locks),
             closing=Closing(outside, streams, governing),
             deciding=Deciding(outside, streams),
@@ -98,7 +102,7 @@ class Control(Struct, frozen=True):
         """What makes the ledger prove itself: signatures, and checkpoints in a second place."""
         return {"signed": self.outside.sign is not None, "checkpoints": self.outside.checkpoints is not None}
 
-    async def take_in(self, told: Sequence[Notice], speaks_for: frozenset[str] | None = None) -> Answer:
+    async def take_in(self, told: Sequence[Notice], speaks_for: SpeaksFor | None = None) -> Answer:
         """Record notices and return what is due; `speaks_for` limits a sender to the projects whose secret it knows."""
         opened: list[Opened] = []
         recorded: list[str] = []
@@ -118,6 +122,10 @@ class Control(Struct, frozen=True):
                     return await self.deciding.govern(notice)
                 case notices.RunHeard() | notices.ModelHeard() | notices.ImageHeard() | notices.ServiceHeard():
                     orders += await self.hearing.hear(notice)
+                case notices.BuildHeard():
+                    looks, said = await self.building.hear(notice, speaks_for)
+                    orders += looks
+                    recorded += said
                 case _:
                     new, said = await self.triggers.pull(notice, speaks_for)
                     opened += new

@@ -7,10 +7,10 @@ from msgspec import Struct
 from shared.control.adopting import Adopting
 from shared.control.governing import Governing
 from shared.control.opening import Opened, Opening
+from shared.control.speaking import SpeaksFor, spoken_for
 from shared.errors import Conflict, NotFound
 from shared.ports import Outside
 from shared.release import facts, ids, project, state
-from shared.release.addresses import same_repository
 from shared.release.config import OURS
 from shared.release.notices import BlobHeard, DriftHeard, Ignored, Notice, OpenAsked, Pushed, RerunAsked
 from shared.streams import Streams, project_stream, release_stream
@@ -27,7 +27,7 @@ class Triggers(Struct, frozen=True):
     governing: Governing
     adopting: Adopting
 
-    async def pull(self, notice: Notice, speaks_for: frozenset[str] | None) -> Pulled:
+    async def pull(self, notice: Notice, speaks_for: SpeaksFor | None) -> Pulled:
         """Return the releases a notice opened or led to, and a sentence for each thing that was only recorded."""
         match notice:
             case Pushed():
@@ -45,38 +45,33 @@ class Triggers(Struct, frozen=True):
             case _:
                 raise TypeError(f"{type(notice).__name__} opens no release")
 
-    def _projects(self, addresses: tuple[str, ...], speaks_for: frozenset[str] | None) -> list[str]:
-        return [
-            name
-            for name, entry in self.outside.projects.items()
-            if (speaks_for is None or name in speaks_for)
-            and any(same_repository(address, entry.repository) for address in addresses)
-        ]
-
-    async def _pushed(self, notice: Pushed, speaks_for: frozenset[str] | None) -> Pulled:
-        names = self._projects(notice.addresses, speaks_for)
+    async def _pushed(self, notice: Pushed, speaks_for: SpeaksFor | None) -> Pulled:
+        names = spoken_for(self.outside.projects, notice.addresses, speaks_for)
         if not names:
             where = notice.addresses[0] if notice.addresses else "an unnamed repository"
             reason = f"no project that this sender may speak for has the repository {where}"
             return [], [await self._record(None, notice, notice.source, notice.ref, reason, "refused")]
         opened: list[Opened] = []
         recorded: list[str] = []
-        for name in names:
+        for name, secret in names.items():
             branch = self.outside.projects[name].branch
             if notice.ref != f"refs/heads/{branch}":
                 reason = f"{notice.ref} is not the branch {branch} that releases of {name} come from"
-                recorded.append(await self._record(name, notice, notice.source, notice.ref, reason))
+                row = facts.CameIn(notice.source, notice.ref, "recorded", reason, notice.delivery, secret=secret)
+                recorded.append(await self._keep(name, row, notice))
                 continue
             said = notice.message.splitlines()[0] if notice.message else f"{notice.after[:7]} on {branch}"
             new = await self.opening.open(name, notice.after, "", "push", notice.by, said)
-            await self._opened(name, notice, notice.source, notice.ref, new)
+            await self._opened(name, notice, notice.source, notice.ref, new, secret)
             opened.append(new)
         return opened, recorded
 
-    async def _ignored(self, notice: Ignored, speaks_for: frozenset[str] | None) -> Pulled:
-        names: list[str | None] = [*self._projects(notice.addresses, speaks_for)] or [None]
-        said = [await self._record(name, notice, notice.source, notice.subject, notice.reason) for name in names]
-        return [], said[:1]
+    async def _ignored(self, notice: Ignored, speaks_for: SpeaksFor | None) -> Pulled:
+        names = spoken_for(self.outside.projects, notice.addresses, speaks_for)
+        for name, secret in names.items() or [(None, "")]:
+            row = facts.CameIn(notice.source, notice.subject, "recorded", notice.reason, notice.delivery, secret=secret)
+            await self._keep(name, row, notice)
+        return [], [notice.reason]
 
     async def _data(self, notice: BlobHeard) -> Pulled:
         opened: list[Opened] = []
@@ -212,10 +207,14 @@ class Triggers(Struct, frozen=True):
         await self._opened(notice.project, notice, "person", notice.by, new)
         return [new], []
 
-    async def _opened(self, name: str, notice: Notice, source: str, subject: str, new: Opened) -> None:
+    async def _opened(
+        self, name: str, notice: Notice, source: str, subject: str, new: Opened, secret: str = ""
+    ) -> None:
         became: facts.Became = "duplicate" if new.before else "release"
-        row = facts.CameIn(source, subject, became, f"release #{new.number}", _delivery(notice), new.release)
-        await self.opening.came_in(name, row, notice)
+        said = f"release #{new.number}"
+        await self._keep(
+            name, facts.CameIn(source, subject, became, said, _delivery(notice), new.release, secret), notice
+        )
 
     async def _record(
         self,
@@ -226,8 +225,11 @@ class Triggers(Struct, frozen=True):
         reason: str,
         became: facts.Became = "recorded",
     ) -> str:
-        await self.opening.came_in(name, facts.CameIn(source, subject, became, reason, _delivery(notice)), notice)
-        return reason
+        return await self._keep(name, facts.CameIn(source, subject, became, reason, _delivery(notice)), notice)
+
+    async def _keep(self, name: str | None, row: facts.CameIn, notice: Notice) -> str:
+        await self.opening.came_in(name, row, notice)
+        return row.reason
 
     def _now(self) -> int:
         return int(self.outside.clock().timestamp())

@@ -158,6 +158,9 @@ class Project(_Table, frozen=True):
     roles: Roles | None = None
     groups: Groups = {}
     """The groups this entry names: its own, and those of the whole file."""
+    outside_ci: str = ""
+    """The name of a GitHub workflow or an Azure DevOps pipeline: nobody is asked about a release until it was green for
+    exactly its commit."""
 
     @property
     def digest(self) -> str:
@@ -177,6 +180,7 @@ SILENT: dict[str, object] = {
     "delegations": (),
     "roles": None,
     "groups": {},
+    "outside_ci": "",
 }
 """What came into the entry after the first releases, and what it is when an entry does not say."""
 

@@ -13,7 +13,7 @@ Environment = Literal["staging", "production"]
 
 
 class Pushed(Struct, frozen=True):
-    """A git host says that a branch moved; `secret` names the secret that proved the sender."""
+    """A git host says that a branch moved."""
 
     source: str
     addresses: tuple[str, ...]
@@ -35,6 +35,24 @@ class Ignored(Struct, frozen=True):
     reason: str
     delivery: str
     addresses: tuple[str, ...] = ()
+
+
+class BuildHeard(Struct, frozen=True):
+    """A CI outside of Signalbox says what it found of one commit; `run` and `attempt` are the host's own numbers."""
+
+    source: str
+    addresses: tuple[str, ...]
+    """As of a push; empty when the payload names no repository, and then the secret alone says whose it is."""
+    name: str
+    """The workflow or pipeline."""
+    commit: str
+    verdict: Literal["success", "failure"]
+    said: str
+    """The host's own word for the verdict."""
+    link: str
+    run: int
+    attempt: int
+    delivery: str
 
 
 class RunHeard(Struct, frozen=True):
@@ -153,6 +171,7 @@ class EnvironmentAsked(Struct, frozen=True):
 Notice = (
     Pushed
     | Ignored
+    | BuildHeard
     | RunHeard
     | ModelHeard
     | ImageHeard

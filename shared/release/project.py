@@ -41,6 +41,8 @@ class ProjectState(Struct):
     """The approval policy in force."""
     backed: dict[str, tuple[facts.PolicyBacked, ...]] = field(default_factory=dict)
     """Who agreed on a weaker policy in its place, by its digest."""
+    ci: dict[tuple[str, str], facts.CiEnded] = field(default_factory=dict)
+    """What outside CIs said last, by their name and the commit."""
 
     @property
     def running(self) -> list[facts.ReleaseNumbered]:
@@ -139,6 +141,8 @@ def learn(state: ProjectState, fact: Fact) -> None:
                 _answered(state, release)
         case facts.ScheduleSet():
             state.schedule = fact
+        case facts.CiEnded(name=name, commit=commit):
+            state.ci[name, commit] = max(state.ci.get((name, commit), fact), fact, key=_run)
         case facts.NewerBegun(number=number):
             state.begun = max(state.begun, number)
         case facts.ReleaseParked(release=release):
@@ -173,6 +177,11 @@ def _later(fact: facts.DataArrived, before: facts.DataArrived) -> bool:
     """Compare sequencers as Event Grid says: as text, the shorter padded with zeros on the left."""
     width = max(len(fact.sequencer), len(before.sequencer))
     return (fact.sequencer.rjust(width, "0"), fact.etag) > (before.sequencer.rjust(width, "0"), before.etag)
+
+
+def _run(ended: facts.CiEnded) -> tuple[int, int, bool, str, str]:
+    """Order the words of a CI by its own numbers; of two that contradict each other under one, the failure counts."""
+    return ended.run, ended.tries, ended.verdict == "failure", ended.said, ended.link
 
 
 def fold(known: Iterable[Fact]) -> ProjectState:

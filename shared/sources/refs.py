@@ -1,11 +1,20 @@
 """Git's refs and commit ids as every git host writes them."""
 
+import re
 from typing import Annotated
 
 from msgspec import Meta
 
-Commit = Annotated[str, Meta(pattern=r"\A([0-9a-f]{40}|[0-9a-f]{64})\Z")]
+_COMMIT = r"\A([0-9a-f]{40}|[0-9a-f]{64})\Z"
+Commit = Annotated[str, Meta(pattern=_COMMIT)]
+NO_COMMIT = "0" * 40
+"""What git writes where there is no commit."""
 _KINDS = (("refs/heads/", "branch"), ("refs/tags/", "tag"))
+
+
+def is_commit(text: str) -> bool:
+    """Say whether a text is the whole id of a commit."""
+    return bool(re.search(_COMMIT, text)) and not is_no_commit(text)
 
 
 def is_no_commit(commit: str) -> bool:

@@ -31,6 +31,12 @@ def matching_hmac(given: str, body: bytes, secrets: Iterable[Secret]) -> list[Se
     ]
 
 
+def matching_text(given: str, secrets: Iterable[Secret]) -> list[Secret]:
+    """Return the secrets that `given` equals word for word: they are ASCII, for a header carries nothing else well."""
+    claim = given.encode("utf-8", "replace")
+    return [secret for secret in secrets if secret.value and hmac.compare_digest(claim, secret.value)]
+
+
 def matching_password(authorization: str, secrets: Iterable[Secret]) -> list[Secret]:
     """Return the secrets that equal the password of `Basic <base64 of user:password>`; the user is ignored."""
     scheme, _, credentials = authorization.partition(" ")

@@ -52,6 +52,12 @@ def _accepted(field: str, text: str, limit: int, allowed: str) -> str:
     return text
 
 
+def link(address: str, limit: int = 1024) -> str:
+    """Return an address that a person may follow, unchanged; nothing when it is not of the web, too long or hidden."""
+    seen = len(address) <= limit and not hidden_in(address) and " " not in address
+    return address if seen and address.startswith(("https://", "http://")) else ""
+
+
 def in_utc(time: str) -> str:
     """Return an ISO 8601 time in UTC, to the microsecond, so that such texts are in the order of time; else nothing."""
     try:

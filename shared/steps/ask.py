@@ -3,17 +3,26 @@
 from shared import words
 from shared.release import evidence, policy, tokens
 from shared.release.facts import ApprovalAsked, Approved, Asked, Fact, PolicySet, ProductionChanged, ReleaseEnded
-from shared.steps import policies
+from shared.steps import outside_ci, policies
 from shared.steps.turn import Ended, Found, Pending, Turn, Wanted
 from shared.streams import project_stream
 
 
 async def look(turn: Turn) -> Found:
     """Say what was decided, or that nobody has; ask when nobody was asked in this round."""
-    if over := changed(turn) or outrun(turn) or await _decided(turn) or _overtaken(turn) or _expired(turn):
+    if (
+        over := outside_ci.failed(turn)
+        or changed(turn)
+        or outrun(turn)
+        or await _decided(turn)
+        or _overtaken(turn)
+        or _expired(turn)
+    ):
         return Ended((over,))
     name = turn.job_name("ask", turn.round)
     asked = turn.state.asked.get(turn.round)
+    if asked is None and (waits := outside_ci.awaited(turn)):
+        return waits
     if asked is not None and name in turn.state.submitted:
         return Pending(name, "a decision")
     question = asked or await _question(turn)

@@ -12,6 +12,7 @@ from shared.release import ids
 from shared.release.config import ProjectFile, read_project_file
 from shared.release.facts import Checked, CodeRead, Fact, NewerBegun, ReleaseEnded, ReleaseNumbered
 from shared.release.state import State, fold
+from shared.steps import outside_ci
 from shared.steps.snapshot import read_member, regular_files
 from shared.steps.turn import Ended, Found, Pending, Turn, Wanted, look_at_job, read_result
 from shared.streams import project_stream, release_stream
@@ -46,8 +47,8 @@ async def _found(turn: Turn, name: str) -> Found:
     place = await _place(turn)
     if stale := _stale(turn, place):
         return Ended((stale,))
-    if unchanged := await _unchanged(turn):
-        return Ended((unchanged,))
+    if over := await _unchanged(turn) or outside_ci.failed(turn):
+        return Ended((over,))
     snapshot = await turn.outside.repository.snapshot(
         turn.project.repository, turn.project.branch, turn.release.commit, turn.project.path
     )

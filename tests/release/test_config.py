@@ -1,6 +1,8 @@
 """The two files people write: what is wrong is said with file, line, key, what was found and what is allowed."""
 
 from collections.abc import Callable
+from datetime import date
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from shared.errors import NotUnderstood
 from shared.release import config, ids, written
 from shared.release.config import ProjectFile, read_project_file, read_projects
-from shared.release.people import Roles
+from shared.release.people import Delegation, Roles
 
 FILE = '[data]\ntarget = "price"\n[evaluate]\nmetric = "rmse"\n'
 KEYS_OF_TRAIN = (
@@ -193,7 +195,7 @@ WRONG_PROJECTS = [
         'projects.toml, line 3: approver = ["ana", "bo"]: projects.houses.approver is not known here, '
         "allowed is repository, approvers, secrets, branch, path, watch, credential, quorum, self_approval, data, "
         "holdout, policy, drift_monitors, governor, on_newer, schedule, registered_elsewhere, expect, required, "
-        "delegations, roles, groups. "
+        "delegations, roles, groups, outside_ci. "
         'Did you mean "approvers"?',
     ),
     (
@@ -405,12 +407,20 @@ def test_a_manifest_that_may_come_below_the_prefix_is_taken(prefix: str, manifes
     assert place.manifest == manifest
 
 
-def test_an_entry_that_says_nothing_of_what_came_later_keeps_the_digest_it_had() -> None:
+CAME_LATER: dict[str, Any] = {
+    "registered_elsewhere": "adopt",
+    "expect": {"data": 24.0},
+    "required": ("@risk",),
+    "delegations": (Delegation("ana", "dee", date(2026, 12, 1)),),
+    "roles": Roles(viewer=("bo",)),
+    "groups": {"risk": ("cy",)},
+    "outside_ci": "tests",
+}
+
+
+@pytest.mark.parametrize("name", CAME_LATER)
+def test_an_entry_that_says_nothing_of_what_came_later_keeps_the_digest_it_had(name: str) -> None:
     entry = read_projects(HOUSES).projects["houses"]
-    known = msgspec.to_builtins(entry)
-    for later in ("registered_elsewhere", "expect", "required", "delegations", "roles", "groups"):
-        del known[later]
+    known = {key: value for key, value in msgspec.to_builtins(entry).items() if key not in CAME_LATER}
     assert entry.digest == ids.sha256(ids.canonical(known))
-    assert msgspec.structs.replace(entry, roles=Roles(viewer=("bo",))).digest != entry.digest
-    assert msgspec.structs.replace(entry, registered_elsewhere="adopt").digest != entry.digest
-    assert msgspec.structs.replace(entry, expect={"data": 24.0}).digest != entry.digest
+    assert msgspec.structs.replace(entry, **{name: CAME_LATER[name]}).digest != entry.digest

@@ -52,7 +52,7 @@ LAST_WORD: dict[str, Callable[[Any], Hashable]] = {"Blocked": lambda fact: (fact
 # Resumed undoes: what was parked and tried before it counts no more, what comes after it counts.
 UNDOES = {"Resumed"}
 
-PROJECT_FREE = {"DataArrived", "CommitPassed", "ApprovalAsked", "CameIn", "NewerBegun"}
+PROJECT_FREE = {"DataArrived", "CommitPassed", "ApprovalAsked", "CameIn", "CiEnded", "NewerBegun"}
 # What was wanted before a number or a decision is answered by it; the last word about a schedule or a parking stands;
 # a policy takes the place of the one in force, and of no other.
 PROJECT_ORDERED = {"TrainingWanted", "Governed", "ScheduleSet", "ReleaseParked", "ReleaseResumed"}

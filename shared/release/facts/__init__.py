@@ -30,6 +30,7 @@ from shared.release.facts.of_environment import (
 from shared.release.facts.of_project import (
     ApprovalAsked,
     CameIn,
+    CiEnded,
     CommitPassed,
     DataArrived,
     Governed,
@@ -89,6 +90,7 @@ __all__ = [
     "ChampionChosen",
     "Checked",
     "CheckpointMade",
+    "CiEnded",
     "Claim",
     "CodeRead",
     "CommitPassed",

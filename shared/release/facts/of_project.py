@@ -25,6 +25,8 @@ class CameIn(Fact, frozen=True):
     reason: str
     delivery: str = ""
     release: str = ""
+    secret: str = ""
+    """The name of the project's secret that proved the sender; empty when nothing is proved by one."""
     notice: Mapping[str, Any] = {}
     """What it told, as `notices.kept` has it, so that it can be taken in again; empty when that is not kept."""
 
@@ -87,6 +89,21 @@ class CommitPassed(Fact, frozen=True):
     release: str
     number: int
     commit: str
+
+
+class CiEnded(Fact, frozen=True):
+    """The outside CI that the operator named came to its end for a commit, and `said` so.
+
+    Of several runs the one with the highest (run, tries) counts, in whatever order they were heard.
+    """
+
+    name: str
+    commit: str
+    verdict: Literal["success", "failure"]
+    said: str
+    link: str = ""
+    run: int = 0
+    tries: int = 0
 
 
 class ApprovalAsked(Fact, frozen=True):
