@@ -13,7 +13,7 @@ HTML: Kind = "text/html"
 
 class Order(Struct, frozen=True, omit_defaults=True):
     """A message that asks for work: a step of a release, or `look` at whichever it stands at, or `close` after its end;
-    `converge` of an environment; `govern` of a project.
+    `converge` of an environment; `govern` of a project; `tell` what became of a release or an environment.
     """
 
     step: str

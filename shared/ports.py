@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from shared.release.chain import Sign
 from shared.release.config import Project
+from shared.release.telling import Stands
 
 JobKind = Literal["check", "train", "evaluate", "certify", "try"]
 JobStatus = Literal["running", "completed", "failed", "cancelled", "lost"]
@@ -354,6 +355,32 @@ class Notifier(Protocol):
         ...
 
 
+class Statuses(Protocol):
+    """How steps stand, said at a commit on the git host of a project that the operator configured for it."""
+
+    async def post(self, project: str, commit: str, context: str, state: Stands, sentence: str, link: str) -> None:
+        """Say it; a repeat says the same again, and the newest one of a context counts.
+
+        Raises `Unavailable`, or `Blocked` when a repeat would be of no use.
+        """
+        ...
+
+
+class Channels(Protocol):
+    """Where teams and people are told what happened; a repeat may be seen twice."""
+
+    mails: bool
+    """Whether `mail` reaches anybody, as the operator set it."""
+
+    async def send(self, channel: str, subject: str, text: str) -> None:
+        """Send to the channel whose address is in the secret of this name; raises `Unavailable`."""
+        ...
+
+    async def mail(self, person: str, subject: str, text: str) -> None:
+        """Send to the e-mail address of one person; raises `Unavailable`."""
+        ...
+
+
 class Letters(Protocol):
     """Events that Event Grid gave up, one blob each, in the container `signalbox-dead-letter`."""
 
@@ -393,6 +420,8 @@ class Outside(Struct, frozen=True):
     images: Images
     hosting: Hosting
     notifier: Notifier
+    statuses: Statuses
+    channels: Channels
     letters: Letters
     projects: Mapping[str, Project]
     clock: Callable[[], datetime]

@@ -145,5 +145,11 @@ def environment_stream(project: str, environment: str) -> str:
 AUDIT = "audit"
 """The stream of what concerns the ledger itself: checkpoints and redactions."""
 
+
+def told_stream(about: str) -> str:
+    """Return the name of the stream of what was told outside about a release or an environment."""
+    return f"told/{about}"
+
+
 INBOX = "inbox"
 """The stream of what came in and belongs to no project."""

@@ -25,6 +25,7 @@ from shared.ports import (
     Notifier,
     Outside,
     Registry,
+    Statuses,
 )
 from shared.release.chain import Sign
 from shared.settings import AzureSettings, Settings
@@ -130,6 +131,7 @@ def _signer(read: Settings) -> Sign | None:
 
 
 def _outside(read: Settings) -> Outside:
+    from shared.backends.channels import AppriseChannels
     from shared.backends.local.repository import Credential, GitRepository
 
     credentials = {url: Credential(name, value) for url, name, value in read.credentials}
@@ -144,6 +146,8 @@ def _outside(read: Settings) -> Outside:
         images=work.images,
         hosting=work.hosting,
         notifier=work.notifier,
+        statuses=_statuses(read),
+        channels=AppriseChannels(dict(read.channels), read.mail),
         letters=letters,
         projects=read.projects.projects,
         clock=now,
@@ -152,6 +156,18 @@ def _outside(read: Settings) -> Outside:
         sign=_signer(read),
         checkpoints=second_place(read.checkpoints),
     )
+
+
+def _statuses(read: Settings) -> Statuses:
+    from shared.backends.statuses import Account, HostStatuses
+
+    entries = read.projects.projects
+    accounts: dict[str, Account] = {}
+    for project, secret, token in read.statuses:
+        entry = entries[project]
+        if entry.tell and entry.tell.statuses:
+            accounts[project] = Account(entry.tell.statuses, entry.repository, secret, token)
+    return HostStatuses(accounts)
 
 
 class _Work(Struct, frozen=True):

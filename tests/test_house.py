@@ -39,13 +39,14 @@ ROOT = {
 ARROWS = {
     "function_app": {"functions", "errors"},
     "functions": {"control", "sources", "reports", "pages", "words", "wiring", "errors"},
-    "control": {"answers", "release", "steps", "streams", "ports", "words", "errors"},
+    "control": {"answers", "headlines", "release", "steps", "streams", "ports", "words", "errors"},
     "answers": set(),
     "sources": {"sources", "release", "errors"},
     "steps": {"steps", "streams", "ports", "release", "words", "errors"},
     "streams": {"ports", "release", "errors"},
     "reports": {"release", "words", "errors"},
     "pages": {"answers"},
+    "headlines": {"words", "release", "errors"},
     "words": {"release", "errors"},
     "release": {"release", "errors"},
     "ports": {"release", "errors"},
@@ -64,8 +65,8 @@ IMPURE = """
     time urllib.request uuid warnings
 """.split()
 HEAVY = """
-    aiohttp azure.eventgrid azure.identity azure.storage azureml cryptography dulwich jinja2 joblib numpy pandas scipy
-    sklearn uv
+    aiohttp apprise azure.eventgrid azure.identity azure.storage azureml cryptography dulwich jinja2 joblib numpy pandas
+    requests scipy sklearn uv
 """.split()
 SHRUGS = {"base", "common", "helper", "helpers", "manager", "managers", "misc", "util", "utils"}
 EDGES = {

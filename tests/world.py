@@ -173,6 +173,11 @@ class World:
     services: dict[str, Service] = field(default_factory=dict)
     routes: dict[str, tuple[str, Seen]] = field(default_factory=dict)
     outbox: dict[tuple[str, str], str] = field(default_factory=dict)
+    statuses: dict[tuple[str, str], list[tuple[str, str]]] = field(default_factory=dict)
+    """What was said at each commit, by the commit and the context: state and sentence, oldest first."""
+    sent: list[tuple[str, str, str]] = field(default_factory=list)
+    """What channels and people got: where, subject, text."""
+    mails: bool = False
     events: list[Notice] = field(default_factory=list)
     orders: list[Order] = field(default_factory=list)
     deliveries: int = 0
@@ -204,6 +209,8 @@ class World:
             images=watched("images", _Images(self)),
             hosting=watched("hosting", _Hosting(self)),
             notifier=watched("notifier", _Notifier(self)),
+            statuses=watched("statuses", _Statuses(self)),
+            channels=watched("channels", _Channels(self, self.mails)),
             letters=watched("letters", _Letters(self)),
             projects=self.projects,
             clock=lambda: self.now,
@@ -646,3 +653,27 @@ class _Notifier:
     async def notify(self, name: str, to: str, subject: str, text: str) -> None:
         self.world.reach("notifier")
         self.world.outbox.setdefault((name, to), text)
+
+
+@dataclass
+class _Statuses:
+    world: World
+
+    async def post(self, project: str, commit: str, context: str, state: str, sentence: str, link: str) -> None:
+        self.world.reach("statuses")
+        self.world.statuses.setdefault((commit, context), []).append((state, sentence))
+
+
+@dataclass
+class _Channels:
+    world: World
+    mails: bool
+
+    async def send(self, channel: str, subject: str, text: str) -> None:
+        self.world.reach("channels")
+        self.world.reach(channel)
+        self.world.sent.append((channel, subject, text))
+
+    async def mail(self, person: str, subject: str, text: str) -> None:
+        self.world.reach("mail")
+        self.world.sent.append((person, subject, text))

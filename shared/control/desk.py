@@ -25,6 +25,7 @@ from shared.control.replaying import Replaying
 from shared.control.returning import Returning, Told
 from shared.control.scheduling import Scheduling
 from shared.control.speaking import SpeaksFor
+from shared.control.telling import Outgoing
 from shared.control.triggers import Triggers
 from shared.control.working import Working
 from shared.errors import NotUnderstood, SignalboxError
@@ -55,6 +56,7 @@ class Control(Struct, frozen=True):
     returning: Returning
     replaying: Replaying
     checkpointing: Checkpointing
+    outgoing: Outgoing
     heard: dict[str, str]
     """When each function last heard an event, since this process started."""
     turned_away: dict[str, str]
@@ -92,6 +94,7 @@ class Control(Struct, frozen=True):
             returning=Returning(outside, streams),
             replaying=Replaying(outside, streams, opening),
             checkpointing=Checkpointing(outside.ledger, outside.checkpoints, streams),
+            outgoing=Outgoing(outside, streams, locks),
             heard={},
             turned_away={},
             event_seconds=event_seconds,
@@ -165,13 +168,22 @@ class Control(Struct, frozen=True):
             order = msgspec.json.decode(message, type=Order)
         except msgspec.MsgspecError as error:
             raise NotUnderstood(f"the order cannot be read ({error}): {message[:200]}") from error
-        if order.step == "close":
-            return Answer(orders=tuple(await self.closing.close(order.release)))
-        if order.step == "converge":
-            return Answer(orders=tuple(await self.closing.converge(order.project, order.environment)))
-        if order.step == "govern":
-            return Answer(orders=tuple(await self.governing.turns(order.project)))
-        return Answer(orders=tuple(await self.working.work(order, attempt)))
+        due = await self._work(order, attempt)
+        return Answer(orders=(*due, *await self.outgoing.after(order)))
+
+    async def _work(self, order: Order, attempt: str) -> list[Order]:
+        match order.step:
+            case "close":
+                return await self.closing.close(order.release)
+            case "converge":
+                return await self.closing.converge(order.project, order.environment)
+            case "govern":
+                return await self.governing.turns(order.project)
+            case "tell":
+                await self.outgoing.tell(order)
+                return []
+            case _:
+                return await self.working.work(order, attempt)
 
     async def patrol(self, told: Told) -> Answer:
         """Look at everything open, and at dead letters, which `told` reads; return the orders that heal."""
@@ -192,6 +204,11 @@ class Control(Struct, frozen=True):
     async def give_up(self, message: str) -> None:
         """Take an order out of the poison queue; one that cannot be read was never ours."""
         try:
-            await self.patrolling.give_up(msgspec.json.decode(message, type=Order))
+            order = msgspec.json.decode(message, type=Order)
         except msgspec.MsgspecError as error:
             log.error("message=%r in the poison queue cannot be read: error=%r", message[:200], error)
+            return
+        if order.step == "tell":
+            await self.outgoing.tell(order, last=True)
+        else:
+            await self.patrolling.give_up(order)

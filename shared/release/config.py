@@ -5,7 +5,7 @@ What decides about production stands in the operator's file, never in the reposi
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -121,6 +121,21 @@ class Governor(_Table, frozen=True):
 
 Source = Literal["github", "gitlab", "bitbucket", "azure-devops", "data", "drift"]
 """Who tells a project that there is something new."""
+News = Literal["asked", "reminded", "decided", "live", "failed", "rolled back"]
+GitHost = Literal["github", "gitlab", "azure-devops"]
+
+
+class Tell(_Table, frozen=True):
+    """Who is told outside what becomes of releases; only names of secrets stand here, never the secrets."""
+
+    to: tuple[str, ...] = ()
+    """Secrets that each hold the address of a channel, as Apprise writes it."""
+    events: tuple[News, ...] = get_args(News)
+    statuses: Literal["", "github", "gitlab", "azure-devops"] = ""
+    """Which kind of host the repository is on, to say there at each commit how the steps stand; empty: it is not said.
+    """
+    token: str = ""
+    """The secret that may write statuses; empty: the project's `credential`."""
 
 
 class Project(_Table, frozen=True):
@@ -150,6 +165,7 @@ class Project(_Table, frozen=True):
     registered_elsewhere: Literal["ignore", "adopt"] = "ignore"
     """What becomes of a model version of this project's name that no release made: a row that says so, or a release
     that begins at evaluate."""
+    tell: Tell | None = None
     expect: Mapping[Source, Annotated[float, Meta(gt=0, le=100_000)]] = {}
     """How many hours a source may be silent before health tells so."""
     required: tuple[str, ...] = ()
@@ -170,6 +186,8 @@ class Project(_Table, frozen=True):
             if getattr(self, name) == silent:
                 # An entry that says nothing of it stays the one that open releases were opened with.
                 del entry[name]
+        # Who is told decides nothing about a release.
+        del entry["tell"]
         return sha256(canonical(entry))
 
 
@@ -197,6 +215,7 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 OURS = ("signalbox-", "azure-webjobs-", "$")
 _CONTAINER = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _SECRET = re.compile(r"[A-Z_][A-Z0-9_]{0,99}")
+_ON_A_HOST = re.compile(r"https?://[^/]+/.|[^@/:]+@[^@/:]+:.|ssh://[^/]+/.")
 # What .gitignore has no meaning for, or another one than people expect.
 _NO_GLOB = re.compile(r"^\s*(#|!?/*\s*$)|[\[\]\\{}\x00-\x1f]|(^|[/!])\.{1,2}(/|$)")
 _ONE_OF = re.compile(r"\[[!^]?(?:\w-\w|[\w.])+\]")
@@ -319,10 +338,25 @@ def _wrong_about_reading(project: Project) -> Iterator[tuple[str, str]]:
     if project.credential and not _SECRET.fullmatch(project.credential):
         # It may be the token itself that stands there: it is not repeated.
         yield "credential", "is no name of a secret, allowed are capital letters, digits and _: never the secret itself"
+    yield from _wrong_about_telling(project)
     for glob in project.watch:
         falling = any(first > last for first, last in re.findall(r"(\w)-(\w)", "".join(_ONE_OF.findall(glob))))
         if falling or _NO_GLOB.search(_ONE_OF.sub("x", glob)):
             yield "watch", written.found(glob, _GLOB)
+
+
+def _wrong_about_telling(project: Project) -> Iterator[tuple[str, str]]:
+    tell = project.tell
+    if tell is None:
+        return
+    for name in (*tell.to, *([tell.token] if tell.token else [])):
+        if not _SECRET.fullmatch(name):
+            # An address of Apprise holds its secret, so it is not repeated.
+            yield "tell", "names no secret, allowed are capital letters, digits and _: never an address or a token"
+    if tell.statuses and not tell.token and not project.credential:
+        yield "tell", "wants statuses and has no token, allowed is the name of the secret that may write them (`token`)"
+    if tell.statuses and not _ON_A_HOST.match(project.repository):
+        yield "tell", f"wants statuses, which a repository on a git host has, and {project.repository} is none"
 
 
 def _has_password(address: str) -> bool:

@@ -90,6 +90,12 @@ class Settings(Struct, frozen=True):
     """(project, name of the secret, value) of every push secret."""
     credentials: tuple[tuple[str, str, str], ...] = ()
     """(repository, name of the secret, `user:token` or only a token) of every repository that is private."""
+    statuses: tuple[tuple[str, str, str], ...] = ()
+    """(project, name of the secret, token) of every project whose host is told how its steps stand."""
+    channels: tuple[tuple[str, str], ...] = ()
+    """(name of the secret, address) of every channel."""
+    mail: str = ""
+    """The address that people are mailed by, with `{to}` in it; empty: nobody is."""
     event_seconds: float = float(TABLE["EVENT_SECONDS"].default)
     """Seconds within which an Event Grid handler answers."""
     http_seconds: float = float(TABLE["HTTP_SECONDS"].default)
@@ -166,6 +172,9 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         approval_key=given.text("APPROVAL_KEY").encode(),
         secrets=_secrets(projects, given),
         credentials=_credentials(projects, given),
+        statuses=_statuses(projects, given),
+        channels=_channels(projects, given),
+        mail=_mail(given),
         event_seconds=given.number("EVENT_SECONDS", 1, 29),
         http_seconds=given.number("HTTP_SECONDS", 1, 200),
         signed_in=given.text("WEBSITE_AUTH_ENABLED").lower() == "true",
@@ -302,3 +311,33 @@ def _credentials(projects: Projects, given: Given) -> tuple[tuple[str, str, str]
             read_with = f"the repository of {readers} is read with it (user:token, or a token)"
             given.wrong.append(f"SECRET_{name} {what}: {read_with}")
     return tuple((url, name, given.environ.get(f"SECRET_{name}", "").strip()) for url, name in found.items())
+
+
+def _statuses(projects: Projects, given: Given) -> tuple[tuple[str, str, str], ...]:
+    found = []
+    for project, entry in projects.projects.items():
+        if entry.tell and entry.tell.statuses:
+            name = entry.tell.token or entry.credential
+            token = given.environ.get(f"SECRET_{name}", "").strip().rpartition(":")[2]
+            if not token and entry.tell.token:
+                given.wrong.append(f"SECRET_{name} is missing: the token that writes the statuses of {project}")
+            found.append((project, name, token))
+    return tuple(found)
+
+
+def _channels(projects: Projects, given: Given) -> tuple[tuple[str, str], ...]:
+    named: dict[str, str] = {}
+    for project, entry in projects.projects.items():
+        named |= {name: project for name in (entry.tell.to if entry.tell else ()) if name not in named}
+    for name, project in named.items():
+        if "://" not in given.environ.get(f"SECRET_{name}", ""):
+            what = "is no address" if given.environ.get(f"SECRET_{name}") else "is missing"
+            given.wrong.append(f"SECRET_{name} {what}: the channel that hears of {project}, as Apprise writes it")
+    return tuple((name, given.environ.get(f"SECRET_{name}", "").strip()) for name in named)
+
+
+def _mail(given: Given) -> str:
+    address = given.text("MAIL")
+    if address and not re.fullmatch(r"[a-zA-Z][\w+-]*://\S*\{to\}\S*", address):
+        given.wrong.append(f"MAIL cannot be used: it must be {TABLE['MAIL'].what}")
+    return address

@@ -59,7 +59,13 @@ TABLES: dict[str, dict[str, Setting]] = {
         ),
         "SECRET_<NAME>": Setting(
             f"a secret that projects.toml names: the {SHORTEST_SECRET} characters or more of a push webhook, or the "
-            "user:token or token of a private repository",
+            "user:token or token of a private repository, the token that writes commit statuses, or the address of a "
+            "channel as Apprise writes it",
+            secret=True,
+        ),
+        "MAIL": Setting(
+            "the address that Apprise mails people by, with {to} where theirs belongs, as "
+            "mailtos://USER:PASSWORD@smtp.example.org?from=signalbox@example.org&to={to} (empty: nobody is mailed)",
             secret=True,
         ),
         "STATE_DIR": Setting(

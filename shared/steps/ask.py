@@ -1,6 +1,7 @@
 """ask: the evidence is sealed and named by its digest, the approvers are told, and nothing runs while they think."""
 
 from shared import words
+from shared.ports import Outside
 from shared.release import evidence, policy, tokens
 from shared.release.facts import ApprovalAsked, Approved, Asked, Fact, PolicySet, ProductionChanged, ReleaseEnded
 from shared.steps import outside_ci, policies
@@ -126,9 +127,13 @@ def _expired(turn: Turn) -> Fact | None:
     return ReleaseEnded("expired", "ask", reason, "Ask for a new release of the same commit when somebody can decide")
 
 
+def approval_link(outside: Outside, release: str, asked: Asked, approver: str) -> str:
+    """Return the link by which one person reads and decides what was asked."""
+    token = tokens.sign(outside.approval_key, tokens.Grant(release, approver, asked.evidence, asked.expires))
+    return f"{outside.public_url}/api/approvals/{release}?token={token}"
+
+
 async def _tell(turn: Turn, asked: Asked, approver: str) -> None:
-    grant = tokens.Grant(turn.release.release, approver, asked.evidence, asked.expires)
-    token = tokens.sign(turn.outside.approval_key, grant)
-    link = f"{turn.outside.public_url}/api/approvals/{turn.release.release}?token={token}"
+    link = approval_link(turn.outside, turn.release.release, asked, approver)
     subject, text = words.asking(turn.state, asked, approver, link)
     await turn.outside.notifier.notify(f"{turn.release.release}-ask-{turn.round}", approver, subject, text)

@@ -194,7 +194,7 @@ WRONG_PROJECTS = [
         HOUSES.replace("approvers", "approver"),
         'projects.toml, line 3: approver = ["ana", "bo"]: projects.houses.approver is not known here, '
         "allowed is repository, approvers, secrets, branch, path, watch, credential, quorum, self_approval, data, "
-        "holdout, policy, drift_monitors, governor, on_newer, schedule, registered_elsewhere, expect, required, "
+        "holdout, policy, drift_monitors, governor, on_newer, schedule, registered_elsewhere, tell, expect, required, "
         "delegations, roles, groups, outside_ci. "
         'Did you mean "approvers"?',
     ),
@@ -421,6 +421,47 @@ CAME_LATER: dict[str, Any] = {
 @pytest.mark.parametrize("name", CAME_LATER)
 def test_an_entry_that_says_nothing_of_what_came_later_keeps_the_digest_it_had(name: str) -> None:
     entry = read_projects(HOUSES).projects["houses"]
-    known = {key: value for key, value in msgspec.to_builtins(entry).items() if key not in CAME_LATER}
+    known = {key: value for key, value in msgspec.to_builtins(entry).items() if key not in {*CAME_LATER, "tell"}}
     assert entry.digest == ids.sha256(ids.canonical(known))
     assert msgspec.structs.replace(entry, **{name: CAME_LATER[name]}).digest != entry.digest
+
+
+def test_who_is_told_changes_no_digest_of_an_entry() -> None:
+    entry = read_projects(HOUSES).projects["houses"]
+    told = read_projects(HOUSES + TELL + 'to = ["TEAM_SLACK"]\n').projects["houses"]
+    assert told.tell is not None
+    assert told.tell.events == ("asked", "reminded", "decided", "live", "failed", "rolled back")
+    assert told.digest == entry.digest
+
+
+TELL = "[projects.houses.tell]\n"
+ON_HOST = HOUSES.replace(read_projects(HOUSES).projects["houses"].repository, "{}")
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ('to = ["slack://hook-token/of/ours"]', "names no secret"),
+        ('statuses = "github"\ntoken = "ghp_hook-token"', "names no secret"),
+        ('statuses = "github"', "has no token, allowed is the name of the secret"),
+        ('statuses = "bitbucket"\ntoken = "HOST"', "allowed is one of"),
+        ('events = ["lived"]', "allowed is one of"),
+    ],
+)
+def test_a_wrong_table_of_who_is_told_is_refused_without_what_may_be_a_secret(entry: str, said: str) -> None:
+    with pytest.raises(NotUnderstood) as refused:
+        read_projects(HOUSES + TELL + entry + "\n")
+    assert said in str(refused.value)
+    assert "hook-token" not in str(refused.value)
+
+
+@pytest.mark.parametrize("address", ["/srv/git/houses.git", "file:///srv/git/houses.git", "https://git.example.org"])
+def test_statuses_are_for_a_repository_on_a_git_host(address: str) -> None:
+    with pytest.raises(NotUnderstood, match="which a repository on a git host has, and"):
+        read_projects(ON_HOST.format(address) + TELL + 'statuses = "gitlab"\ntoken = "HOST"\n')
+
+
+@pytest.mark.parametrize("address", ["https://h.example/a/b.git", "git@h.example:a/b.git", "ssh://git@h.example/a/b"])
+def test_a_repository_on_a_git_host_may_have_statuses(address: str) -> None:
+    read = read_projects(ON_HOST.format(address) + TELL + 'statuses = "gitlab"\ntoken = "HOST"\n')
+    assert read.projects["houses"].tell is not None

@@ -63,6 +63,8 @@ ENVIRONMENT_FREE = {"LiveSeen", "SwitchGivenUp"}
 ENVIRONMENT_ORDERED = {"LiveDecided", "SlotClaimed", "SlotVacated", "Held", "Lifted"}
 
 AUDIT_FREE = {"Accessed", "CheckpointMade", "Redacted", "Restored"}
+# The last word about a thing and a target stands.
+TELLING_ORDERED = {"Told", "NotTold", "TargetLost", "TargetBack"}
 
 RELEASE = sorted(ALWAYS_FREE | set(FIRST_WORD) | set(LAST_WORD))
 
@@ -79,6 +81,7 @@ def test_every_kind_is_said_here_to_be_free_of_order_or_not() -> None:
         *ENVIRONMENT_FREE,
         *ENVIRONMENT_ORDERED,
         *AUDIT_FREE,
+        *TELLING_ORDERED,
     ]
     assert sorted(said) == sorted(KINDS)
 

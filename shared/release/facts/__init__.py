@@ -73,6 +73,7 @@ from shared.release.facts.of_release import (
     Tried,
     VersionAdopted,
 )
+from shared.release.facts.of_telling import NotTold, TargetBack, TargetLost, Told
 
 __all__ = [
     "KINDS",
@@ -107,6 +108,7 @@ __all__ = [
     "LiveDecided",
     "LiveSeen",
     "NewerBegun",
+    "NotTold",
     "Packaged",
     "Parked",
     "PolicyBacked",
@@ -132,6 +134,9 @@ __all__ = [
     "StepStarted",
     "Submitted",
     "SwitchGivenUp",
+    "TargetBack",
+    "TargetLost",
+    "Told",
     "Trained",
     "TrainingWanted",
     "Tried",
