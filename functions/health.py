@@ -1,4 +1,4 @@
-"""HTTP: what loaded, what did not and why, which settings are missing, what was last heard from whom."""
+"""HTTP: what loaded, what did not and why, which settings are missing, what was heard from whom, who hears nothing."""
 
 import json
 
@@ -28,10 +28,11 @@ async def health(req: func.HttpRequest) -> func.HttpResponse:
     except SignalboxError as error:
         body["ledger"] = str(error)
     broken = FAILED or body["settings"] or body["ledger"]
-    body = {"status": "degraded" if broken else "amber" if body["silent"] else "ok"} | body
+    body = {"status": "degraded" if broken else "amber" if body["silent"] or body["untold"] else "ok"} | body
     return func.HttpResponse(json.dumps(body), status_code=200, mimetype="application/json")
 
 
 async def _sources() -> Answer:
     control = wiring.control()
-    return Answer(body=reports.sources(await control.reading.last_heard(), control.outside.clock()))
+    sources = reports.sources(await control.reading.last_heard(), control.outside.clock())
+    return Answer(body=sources | {"untold": await control.outgoing.lost()})

@@ -6,14 +6,14 @@ The address of a channel holds its secret, so nothing that Apprise or its transp
 import asyncio
 import logging
 import re
+import threading
 from collections.abc import Mapping
 from urllib.parse import quote
 
 from shared.errors import Blocked, Unavailable
 
-_QUIET = ("apprise", "urllib3.connectionpool", "requests_oauthlib")
-SECONDS = "cto=5&rto=5"
-"""How long a channel is waited for, to connect and to answer, as an address says it."""
+# What they say at the level DEBUG holds the path of a request, which is the secret of many a channel.
+_SAYS_PATHS = ("urllib3.connectionpool", "requests_oauthlib")
 
 
 class AppriseChannels:
@@ -32,34 +32,34 @@ class AppriseChannels:
         await asyncio.to_thread(_send, "MAIL", self._mail.replace("{to}", quote(person, safe="")), subject, text)
 
 
-class _Heard(logging.Handler):
-    """Keeps of what Apprise says the number its target answered with: the rest may hold the address."""
+class _Silence(logging.Filter):
+    """Lets nothing of Apprise through, and keeps the number that the target of this thread answered with."""
 
     def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.answered = ""
+        super().__init__()
+        self.of_thread = threading.local()
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def filter(self, record: logging.LogRecord) -> bool:
         """Look for the number."""
-        found = re.search(r"error[ =:]+(\d{3})\b", record.getMessage())
-        self.answered = found[1] if found else self.answered
+        if found := re.search(r"error=(\d{3})\b", record.getMessage()):
+            self.of_thread.answered = found[1]
+        return False
+
+
+_SILENCE = _Silence()
 
 
 def _send(named: str, address: str, subject: str, text: str) -> None:
     import apprise
 
-    for name in _QUIET:
-        logging.getLogger(name).propagate = False
-    channel = apprise.Apprise.instantiate(address, suppress_exceptions=True)
-    if channel is None:
-        raise Blocked(f"{named} is no address that Apprise knows; see its list of services and set the secret anew")
-    heard = _Heard()
-    logger = logging.getLogger("apprise")
-    logger.addHandler(heard)
-    try:
-        sent = channel.notify(body=text, title=subject, body_format=apprise.NotifyFormat.TEXT)
-    finally:
-        logger.removeHandler(heard)
-    if not sent:
-        how = f"answered {heard.answered}" if heard.answered else "did not take it"
+    for name in _SAYS_PATHS:
+        logging.getLogger(name).setLevel(logging.INFO)
+    logging.getLogger("apprise").addFilter(_SILENCE)
+    _SILENCE.of_thread.answered = ""
+    asset = apprise.AppriseAsset(app_id="Signalbox", app_desc="Signalbox", app_url="")
+    channel = apprise.Apprise.instantiate(address, asset=asset)
+    if not isinstance(channel, apprise.NotifyBase):
+        raise Blocked(f"{named} is no address that Apprise knows; set it as the list of services of Apprise says")
+    if not channel.notify(body=text, title=subject, body_format=apprise.NotifyFormat.TEXT):
+        how = f"answered {_SILENCE.of_thread.answered}" if _SILENCE.of_thread.answered else "did not take it"
         raise Unavailable(f"the service behind {named} {how}; see that it is up and that the secret is its address")

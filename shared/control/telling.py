@@ -101,7 +101,7 @@ class Outgoing(Struct, frozen=True):
             await self.streams.add(TARGETS, [facts.TargetLost(one.target, reason)])
 
     async def lost(self) -> dict[str, str]:
-        """Return who cannot be told anything now, each with the reason."""
+        """Return the targets that nothing reaches now, each with the reason."""
         return telling.lost((await self.streams.read(TARGETS)).facts) if self._tells() else {}
 
     def _tells(self) -> bool:

@@ -35,7 +35,7 @@ class StandIn:
 
     state: Path
     url: str
-    answers: dict[str, tuple[int, Any]] = field(default_factory=dict)
+    answers: dict[str, tuple[int, Any]] = field(default_factory=lambda: {"GET /api/health": (200, {"untold": {}})})
     then: dict[str, dict[str, tuple[int, Any]]] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
 

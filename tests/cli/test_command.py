@@ -92,6 +92,13 @@ def test_status_of_an_empty_stack_says_what_to_do(stack: stand_in.StandIn, signa
     assert "git push" in said.out
 
 
+def test_status_names_who_cannot_be_told(stack: stand_in.StandIn, signalbox: Any) -> None:
+    stack.answer("GET", "environments", {"environments": []})
+    stack.answer("GET", "releases", {"releases": []})
+    stack.answer("GET", "health", {"untold": {"TEAM_SLACK": "the service answered 404"}})
+    assert "TEAM_SLACK hears nothing: the service answered 404" in signalbox("status").out
+
+
 def test_show_tells_every_step_with_its_seconds(stack: stand_in.StandIn, signalbox: Any) -> None:
     stack.answer("GET", "releases/quiet-heron", stand_in.view())
     said = signalbox("show", "quiet-heron")
@@ -355,7 +362,16 @@ def test_a_wrong_use_is_exit_code_2(signalbox: Any) -> None:
 
 def test_the_doctor_finds_what_is_wrong_with_a_stack(stack: stand_in.StandIn, signalbox: Any) -> None:
     stack.answers["GET /admin/host/status"] = (200, {"state": "Running"})
-    stack.answer("GET", "health", {"functions": ["on_push"], "failed": {"patrol": "no croniter"}, "settings": SETTINGS})
+    stack.answer(
+        "GET",
+        "health",
+        {
+            "functions": ["on_push"],
+            "failed": {"patrol": "no croniter"},
+            "settings": SETTINGS,
+            "untold": {"MAIL": "away"},
+        },
+    )
     (stack.state / "subscriptions.json").write_text('[{"name": "a", "function": "on_gone", "types": []}]')
     stack.state.chmod(0o755)
     said = signalbox("doctor")
@@ -366,6 +382,7 @@ def test_the_doctor_finds_what_is_wrong_with_a_stack(stack: stand_in.StandIn, si
     for wrong in (
         "chmod 700",
         "patrol did not load: no croniter",
+        "MAIL hears nothing: away",
         "LIVE_URL is missing: the base",
         "on_gone: no such function",
     ):

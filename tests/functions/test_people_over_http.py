@@ -17,6 +17,7 @@ from shared.backends.memory import MemoryLedger
 from shared.control import Control
 from shared.errors import Unavailable
 from shared.release import line, notices
+from shared.release.config import Tell
 from tests.functions.conftest import SECRET, App
 
 
@@ -181,6 +182,21 @@ def test_environments_say_what_is_live_and_who_is_asked(app: App) -> None:
 
 def test_health_says_what_loaded(app: App) -> None:
     assert read(app.http(health, "GET"))["status"] == "ok"
+
+
+def test_health_names_who_cannot_be_told_until_something_arrives_there(app: App) -> None:
+    world = app.world
+    world.projects["houses"] = replace(world.projects["houses"], tell=Tell(to=("TEAM",)))
+    world.refusing["TEAM"] = "the service behind SECRET_TEAM answered 404"
+    world.push("a")
+    world.run()
+    told = read(app.http(health, "GET"))
+    assert (told["status"], told["untold"]) == ("amber", {"TEAM": "the service behind SECRET_TEAM answered 404"})
+    world.refusing.clear()
+    world.push("b")
+    world.run()
+    told = read(app.http(health, "GET"))
+    assert (told["status"], told["untold"]) == ("ok", {})
 
 
 def test_the_queue_function_names_its_attempt_by_message_and_dequeue_count(app: App) -> None:

@@ -121,17 +121,21 @@ def data_put(
 
 @app.command()
 def status(state: State = None, json: Json = False) -> None:
-    """What is live, what waits and what is held, one row a project."""
+    """What is live, what waits and what is held, one row a project; and who cannot be told of it."""
     stack = reach(find_state(state))
     environments = stack.get("environments")["environments"]
     releases = stack.get("releases")["releases"]
+    untold = stack.get("health").get("untold", {})
     going = [view for view in releases if view["state"] in {"open", "parked"}]
     shown: list[Any] = [rows.glance(environments) if environments else Text("No project has a release yet.")]
     shown += [Text(f"\n{len(going)} under way:")] if going else []
     shown += [Text(rows.under_way(view)) for view in going]
+    shown += [
+        Text(f"\n{target} hears nothing: {rows.plain(reason)}", style="yellow") for target, reason in untold.items()
+    ]
     newest = (going or releases)[:1]
     following = f"{command()} show {newest[0]['alias']}" if newest else "git push to a project's repository"
-    tell({"environments": environments, "releases": releases}, shown, json, following)
+    tell({"environments": environments, "releases": releases, "untold": untold}, shown, json, following)
 
 
 @app.command()

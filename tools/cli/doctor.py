@@ -128,6 +128,10 @@ def loaded(health: dict[str, Any]) -> Iterator[Finding]:
     for reason, at in health.get("turned_away", {}).items():
         # Strangers knock at every open door: this is told, and is no fault of the stack.
         yield Finding("sources", f"somebody was turned away, last at {at}: {reason}")
+    for target, reason in health.get("untold", {}).items():
+        yield Finding(
+            "telling", f"{target} hears nothing: {reason}", "mend it; the next thing to tell it is tried anew"
+        )
     for setting in health.get("settings", []):
         name = setting.partition(" ")[0]
         # A webhook's secret can be made here, the token of a git host cannot.
