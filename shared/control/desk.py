@@ -122,7 +122,10 @@ class Control(Struct, frozen=True):
                     new, _ = await self.triggers.pull(await self._named(notice), speaks_for)
                     opened += new
                 case notices.EnvironmentAsked():
-                    return await self.deciding.govern(notice)
+                    answer = await self.deciding.govern(notice)
+                    # A roll back is told at once, and not only when the address answers from where it went.
+                    told = await self.outgoing.after(Order("", "", 1, notice.project, notice.environment))
+                    return msgspec.structs.replace(answer, orders=(*answer.orders, *told))
                 case notices.RunHeard() | notices.ModelHeard() | notices.ImageHeard() | notices.ServiceHeard():
                     orders += await self.hearing.hear(notice)
                 case notices.BuildHeard():

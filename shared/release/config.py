@@ -215,7 +215,10 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 OURS = ("signalbox-", "azure-webjobs-", "$")
 _CONTAINER = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _SECRET = re.compile(r"[A-Z_][A-Z0-9_]{0,99}")
-_ON_A_HOST = re.compile(r"https?://[^/]+/.|[^@/:]+@[^@/:]+:.|ssh://[^/]+/.")
+# Over http a token goes to this machine and to no other.
+_ON_A_HOST = re.compile(
+    r"(https|ssh)://[^/]+/.|[^@/:]+@[^@/:]+:.|http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?/.", re.IGNORECASE
+)
 # What .gitignore has no meaning for, or another one than people expect.
 _NO_GLOB = re.compile(r"^\s*(#|!?/*\s*$)|[\[\]\\{}\x00-\x1f]|(^|[/!])\.{1,2}(/|$)")
 _ONE_OF = re.compile(r"\[[!^]?(?:\w-\w|[\w.])+\]")
@@ -356,7 +359,8 @@ def _wrong_about_telling(project: Project) -> Iterator[tuple[str, str]]:
     if tell.statuses and not tell.token and not project.credential:
         yield "tell", "wants statuses and has no token, allowed is the name of the secret that may write them (`token`)"
     if tell.statuses and not _ON_A_HOST.match(project.repository):
-        yield "tell", f"wants statuses, which a repository on a git host has, and {project.repository} is none"
+        allowed = "a repository on a git host, over https or ssh, or on this machine"
+        yield "tell", f"wants statuses, allowed for {allowed}, and {project.repository} is none"
 
 
 def _has_password(address: str) -> bool:

@@ -455,13 +455,25 @@ def test_a_wrong_table_of_who_is_told_is_refused_without_what_may_be_a_secret(en
     assert "hook-token" not in str(refused.value)
 
 
-@pytest.mark.parametrize("address", ["/srv/git/houses.git", "file:///srv/git/houses.git", "https://git.example.org"])
-def test_statuses_are_for_a_repository_on_a_git_host(address: str) -> None:
-    with pytest.raises(NotUnderstood, match="which a repository on a git host has, and"):
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/srv/git/houses.git",
+        "file:///srv/git/houses.git",
+        "https://git.example.org",
+        "http://git.example.org/a/b.git",
+        "http://127.0.0.1.example.org/a/b",
+        "http://localhost@git.example.org/a/b",
+    ],
+)
+def test_statuses_are_for_a_repository_on_a_git_host_and_their_token_goes_nowhere_in_plain(address: str) -> None:
+    with pytest.raises(NotUnderstood, match="allowed for a repository on a git host"):
         read_projects(ON_HOST.format(address) + TELL + 'statuses = "gitlab"\ntoken = "HOST"\n')
 
 
-@pytest.mark.parametrize("address", ["https://h.example/a/b.git", "git@h.example:a/b.git", "ssh://git@h.example/a/b"])
+@pytest.mark.parametrize(
+    "address", ["https://h.example/a/b", "git@h.example:a/b.git", "ssh://git@h.example/a", "http://127.0.0.1:80/a"]
+)
 def test_a_repository_on_a_git_host_may_have_statuses(address: str) -> None:
     read = read_projects(ON_HOST.format(address) + TELL + 'statuses = "gitlab"\ntoken = "HOST"\n')
     assert read.projects["houses"].tell is not None

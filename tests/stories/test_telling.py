@@ -227,6 +227,19 @@ def test_a_roll_back_is_told_once_with_its_reason() -> None:
     assert text.startswith("The reason: prices are wrong.")
 
 
+def test_a_roll_back_is_told_though_nothing_answers_from_where_it_went() -> None:
+    world = telling(events=("rolled back",))
+    for letter in "ab":
+        release = world.push(letter)
+        world.run()
+        world.decide(release)
+        world.run()
+    world.away.add("hosting")
+    world.take_in(notices.EnvironmentAsked("houses", "production", "rollback", "bo@example.org", "prices are wrong"))
+    world.run_unless_away()
+    assert [where for where, _, _ in world.sent] == [CHANNEL]
+
+
 def test_whoever_configures_nothing_is_told_nothing_and_pays_nothing() -> None:
     world = World()
     world.data()
