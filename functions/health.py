@@ -35,4 +35,4 @@ async def health(req: func.HttpRequest) -> func.HttpResponse:
 async def _sources() -> Answer:
     control = wiring.control()
     sources = reports.sources(await control.reading.last_heard(), control.outside.clock())
-    return Answer(body=sources | {"untold": await control.outgoing.lost()})
+    return Answer(body=sources | {"untold": await control.outgoing.untold()})

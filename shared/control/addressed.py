@@ -12,6 +12,8 @@ from shared.steps.ask import approval_link
 
 MAIL = "MAIL"
 """The target of what goes to one person, as the setting is named."""
+STATUSES = "statuses of "
+"""The target of what stands at the commits of a project, whose name follows."""
 
 
 def of_release(outside: Outside, known: Iterable[Fact], page: str) -> list[Telling]:
@@ -40,11 +42,19 @@ def _statuses(known: state.State, entry: Project) -> list[Telling]:
         return []
     about = f"signalbox/{known.release.project}"
     return [
-        Telling(f"statuses of {known.release.project}", what, _said(stand.state, text), text, state=stand.state)
+        Telling(f"{STATUSES}{known.release.project}", what, _said(stand.state, text), text, state=stand.state)
         for stand in telling.stands(known)
         for what in [f"{about}/{stand.step}" if stand.step else about]
         for text in [headlines.status(known, stand)]
     ]
+
+
+def shown(outside: Outside, target: str) -> str:
+    """Return a target as health shows it, which anybody may ask: by the name of its secret, and by no project's."""
+    entry = outside.projects.get(target.removeprefix(STATUSES))
+    if not target.startswith(STATUSES):
+        return target
+    return f"statuses ({entry.tell.token or entry.credential})" if entry and entry.tell else "statuses"
 
 
 def _said(how: telling.Stands, sentence: str) -> str:

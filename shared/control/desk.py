@@ -124,8 +124,8 @@ class Control(Struct, frozen=True):
                 case notices.EnvironmentAsked():
                     answer = await self.deciding.govern(notice)
                     # A roll back is told at once, and not only when the address answers from where it went.
-                    told = await self.outgoing.after(Order("", "", 1, notice.project, notice.environment))
-                    return msgspec.structs.replace(answer, orders=(*answer.orders, *told))
+                    due = await self.outgoing.after(Order("", "", 1, notice.project, notice.environment))
+                    return msgspec.structs.replace(answer, orders=(*answer.orders, *due))
                 case notices.RunHeard() | notices.ModelHeard() | notices.ImageHeard() | notices.ServiceHeard():
                     orders += await self.hearing.hear(notice)
                 case notices.BuildHeard():

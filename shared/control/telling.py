@@ -60,7 +60,7 @@ class Outgoing(Struct, frozen=True):
     async def _round(self, source: chain.Stream, about: Order, last: bool) -> list[str]:
         """Tell all that is due as far as `source` goes, and return why some of it has to be tried again."""
         told = await self.streams.read(told_stream(_about(about)))
-        lost = await self.lost()
+        lost = await self._lost()
         failed: dict[tuple[str, str], Unavailable] = {}
         again: list[str] = []
         for one in telling.due(self._wanted(source, about), told.facts):
@@ -100,8 +100,11 @@ class Outgoing(Struct, frozen=True):
         if reason != before:
             await self.streams.add(TARGETS, [facts.TargetLost(one.target, reason)])
 
-    async def lost(self) -> dict[str, str]:
-        """Return the targets that nothing reaches now, each with the reason."""
+    async def untold(self) -> dict[str, str]:
+        """Return who cannot be told anything now, each with the reason, as anybody may see it."""
+        return {addressed.shown(self.outside, target): reason for target, reason in (await self._lost()).items()}
+
+    async def _lost(self) -> dict[str, str]:
         return telling.lost((await self.streams.read(TARGETS)).facts) if self._tells() else {}
 
     def _tells(self) -> bool:

@@ -66,6 +66,7 @@ def test_a_host_that_will_not_take_it_is_not_asked_again_and_says_what_to_look_a
         post(sink, host)
     assert f"{host} did not take the status (it answered {status})" in str(refused.value)
     assert "HOST_TOKEN" in str(refused.value)
+    assert "acme" not in str(refused.value)
     assert len(sink.got) == 1
     assert TOKEN not in str(refused.value) + caplog.text + repr(Account(host, "r", "HOST_TOKEN", TOKEN))
 

@@ -82,6 +82,7 @@ def _post(account: Account, said: Said) -> None:
 
 
 def _advice(account: Account, status: int) -> str:
+    # Whoever looks at health reads it, so that the repository is not named.
     if status in (404, 422):
-        return f"see that {account.secret} may write statuses of {account.repository}, and that the commit is there"
-    return f"see that {account.secret} holds a token that may write statuses of {account.repository}"
+        return f"see that {account.secret} may write statuses of the repository, and that the commit is there"
+    return f"see that {account.secret} holds a token that may write statuses of the repository"
