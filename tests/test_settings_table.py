@@ -16,8 +16,8 @@ OTHERS = {
     "HOME": "where the SDK keeps its caches",
     "PATH": "where programs stand",
 }
-# The table's own reader takes the names that it is given: `given.text("BACKEND")`.
-READER = "shared/settings/__init__.py"
+# The table's own readers take the names that they are given: `given.text("BACKEND")`.
+READERS = tuple(f"shared/settings/{name}.py" for name in ("__init__", "given", "named"))
 GIVEN = {"text", "choice", "number"}
 
 
@@ -68,8 +68,8 @@ def read_by_code() -> dict[str, str]:
     found = {}
     for path in deployed():
         place = path.relative_to(HOUSE).as_posix()
-        for line, name in reads(ast.parse(path.read_text()), place == READER):
-            assert name or place == READER, f"{place}:{line} reads a setting whose name the table cannot hold"
+        for line, name in reads(ast.parse(path.read_text()), place in READERS):
+            assert name or place in READERS, f"{place}:{line} reads a setting whose name the table cannot hold"
             found[name] = f"{place}:{line}"
     return {name: place for name, place in found.items() if name and name not in OTHERS}
 

@@ -2,7 +2,6 @@
 
 import base64
 import os
-import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,8 @@ from msgspec import Struct
 
 from shared.errors import Misconfigured, NotUnderstood
 from shared.release.config import Projects, read_projects
+from shared.settings import named
+from shared.settings.given import Given
 from shared.settings.table import BACKENDS, SHORTEST_SECRET, STORAGES, TABLE, TABLES, Setting
 
 __all__ = [
@@ -110,43 +111,6 @@ class Settings(Struct, frozen=True):
     """A folder, a container's URL or a connection string; empty: no checkpoints are made."""
 
 
-class Given:
-    """What the environment holds of the table, and what is wrong with it."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self.environ = environ
-        self.wrong: list[str] = []
-
-    def text(self, name: str) -> str:
-        """Return a value, its default when it is absent or empty; one that does not look like its pattern is wrong."""
-        setting, value = TABLE[name], self.environ.get(name, "")
-        if value and setting.like and not re.fullmatch(setting.like, value):
-            self.wrong.append(f"{name} is {value!r}: it must be {setting.what}")
-        return value or setting.default
-
-    def choice(self, name: str, among: tuple[str, ...]) -> str:
-        """Return a value that is one of those allowed; the first stands for any other."""
-        value = self.text(name)
-        if value in among:
-            return value
-        self.wrong.append(f"{name} is {value!r}: it must be {TABLE[name].what}")
-        return among[0]
-
-    def number(self, name: str, lowest: int, highest: int, whole: bool = False) -> float:
-        """Return a number in a range; what is none, or is outside of it, is wrong."""
-        value = self.text(name)
-        pattern = r"[0-9]+" if whole else r"[0-9]+(\.[0-9]+)?"
-        if re.fullmatch(pattern, value) and lowest <= float(value) <= highest:
-            return float(value)
-        self.wrong.append(f"{name} is {value!r}: it must be {TABLE[name].what}")
-        return float(lowest)
-
-    def demand(self, backend: str) -> None:
-        """Name everything that a backend cannot do without and that is absent."""
-        needed = {name: setting for name, setting in TABLE.items() if backend in setting.needed}
-        self.wrong += [f"{name} is missing: {one.what}" for name, one in needed.items() if not self.environ.get(name)]
-
-
 def read(environ: Mapping[str, str] = os.environ) -> Settings:
     """Return the settings; `Misconfigured` names every missing or wrong one with what it must be."""
     given = Given(environ)
@@ -170,11 +134,11 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         topic_endpoint=given.text("TOPIC_ENDPOINT"),
         topic_key=given.text("TOPIC_KEY"),
         approval_key=given.text("APPROVAL_KEY").encode(),
-        secrets=_secrets(projects, given),
-        credentials=_credentials(projects, given),
-        statuses=_statuses(projects, given),
-        channels=_channels(projects, given),
-        mail=_mail(given),
+        secrets=named.secrets(projects, given),
+        credentials=named.credentials(projects, given),
+        statuses=named.statuses(projects, given),
+        channels=named.channels(projects, given),
+        mail=named.mail(given),
         event_seconds=given.number("EVENT_SECONDS", 1, 29),
         http_seconds=given.number("HTTP_SECONDS", 1, 200),
         signed_in=given.text("WEBSITE_AUTH_ENABLED").lower() == "true",
@@ -287,57 +251,3 @@ def _projects(path: Path, given: Given) -> Projects:
     except NotUnderstood as error:
         given.wrong.append(str(error))
     return Projects({})
-
-
-def _secrets(projects: Projects, given: Given) -> tuple[tuple[str, str, bytes], ...]:
-    found = []
-    for project, entry in projects.projects.items():
-        for name in entry.secrets:
-            value = given.environ.get(f"SECRET_{name}", "")
-            if len(value) < SHORTEST_SECRET:
-                what = "is missing" if not value else f"is shorter than {SHORTEST_SECRET} characters"
-                made = f"`signalbox secret {name}` makes one for a stack, which reads it when it starts"
-                given.wrong.append(f"SECRET_{name} {what}: the push secret of project {project} ({made})")
-            found.append((project, name, value.encode()))
-    return tuple(found)
-
-
-def _credentials(projects: Projects, given: Given) -> tuple[tuple[str, str, str], ...]:
-    found = {entry.repository: entry.credential for entry in projects.projects.values() if entry.credential}
-    for name in dict.fromkeys(found.values()):
-        if not given.environ.get(f"SECRET_{name}", "").strip().rpartition(":")[2]:
-            readers = ", ".join(project for project, entry in projects.projects.items() if entry.credential == name)
-            what = "has no token" if given.environ.get(f"SECRET_{name}") else "is missing"
-            read_with = f"the repository of {readers} is read with it (user:token, or a token)"
-            given.wrong.append(f"SECRET_{name} {what}: {read_with}")
-    return tuple((url, name, given.environ.get(f"SECRET_{name}", "").strip()) for url, name in found.items())
-
-
-def _statuses(projects: Projects, given: Given) -> tuple[tuple[str, str, str], ...]:
-    found = []
-    for project, entry in projects.projects.items():
-        if entry.tell and entry.tell.statuses:
-            name = entry.tell.token or entry.credential
-            token = given.environ.get(f"SECRET_{name}", "").strip().rpartition(":")[2]
-            if not token and entry.tell.token:
-                given.wrong.append(f"SECRET_{name} is missing: the token that writes the statuses of {project}")
-            found.append((project, name, token))
-    return tuple(found)
-
-
-def _channels(projects: Projects, given: Given) -> tuple[tuple[str, str], ...]:
-    named: dict[str, str] = {}
-    for project, entry in projects.projects.items():
-        named |= {name: project for name in (entry.tell.to if entry.tell else ()) if name not in named}
-    for name, project in named.items():
-        if "://" not in given.environ.get(f"SECRET_{name}", ""):
-            what = "is no address" if given.environ.get(f"SECRET_{name}") else "is missing"
-            given.wrong.append(f"SECRET_{name} {what}: the channel that hears of {project}, as Apprise writes it")
-    return tuple((name, given.environ.get(f"SECRET_{name}", "").strip()) for name in named)
-
-
-def _mail(given: Given) -> str:
-    address = given.text("MAIL")
-    if address and not re.fullmatch(r"[a-zA-Z][\w+-]*://\S*\{to\}\S*", address):
-        given.wrong.append(f"MAIL cannot be used: it must be {TABLE['MAIL'].what}")
-    return address
