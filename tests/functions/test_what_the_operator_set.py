@@ -194,6 +194,35 @@ def test_a_file_that_is_named_from_nowhere_stands_beside_the_host_json(
     assert settings.read(environ(tmp_path, b"", PROJECTS="here.toml")).projects.projects.keys() == {"houses"}
 
 
+TELL = """
+[projects.houses.tell]
+to = ["TEAM"]
+statuses = "github"
+token = "HOST"
+"""
+HOOK, TOKEN = "json://ops:hunter2@hook.example.org/x", "somebody:hunter2"
+
+
+def test_who_is_told_is_read_and_every_secret_of_it_that_is_missing_is_named(tmp_path: Path) -> None:
+    told = (PROJECTS.replace("file:///", "https://git.example.org/") + TELL).encode()
+    mail = "mailtos://me:hunter2@smtp.example.org?to={to}"
+    read = settings.read(environ(tmp_path, told, SECRET_TEAM=HOOK, SECRET_HOST=TOKEN, MAIL=mail))
+    assert (read.statuses, read.channels, read.mail) == (
+        (("houses", "HOST", "hunter2"),),
+        (("TEAM", HOOK),),
+        mail,
+    )
+    assert wrong(environ(tmp_path, told)) == [
+        "SECRET_HOST is missing: the token that writes the statuses of houses",
+        "SECRET_TEAM is missing: the channel that hears of houses, as Apprise writes it",
+    ]
+    given = environ(tmp_path, told, SECRET_TEAM="hunter2", SECRET_HOST=TOKEN, MAIL="mailtos://hunter2@smtp.example.org")
+    said = wrong(given)
+    assert said[0].startswith("SECRET_TEAM is no address: the channel that hears of houses")
+    assert said[1].startswith("MAIL cannot be used: it must be the address that Apprise mails people by, with {to}")
+    assert "hunter2" not in "".join(said)
+
+
 def test_no_value_of_a_secret_is_told(tmp_path: Path) -> None:
     assert [name for name, one in settings.TABLE.items() if one.secret and one.like] == []
     given = environ(
