@@ -22,6 +22,7 @@ MODULES = (
     "releases",
     "environments",
     "events",
+    "pages",
     "patrol",
 )
 

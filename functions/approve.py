@@ -4,7 +4,7 @@ import typing
 
 import azure.functions as func
 
-from shared import pages, reports, wiring
+from shared import browsing, pages, wiring
 from shared.control import Answer
 from shared.sources import people
 
@@ -25,11 +25,9 @@ async def approve(req: func.HttpRequest, orders: func.Out[typing.List[str]]) -> 
 
 
 async def _show(req: func.HttpRequest) -> Answer:
-    wired, release = wiring.wired(), req.route_params["release"]
-    now = wired.control.outside.clock()
-    grant = people.viewer(wired.settings.approval_key, int(now.timestamp()), release, req.params, req.headers)
-    asked = reports.question(*await wired.control.reading.asked(release), now)
-    return pages.asking(req.headers, asked, grant.approver, req.params.get("token", ""))
+    release = req.route_params["release"]
+    visit = browsing.Visit(f"approvals/{release}", req.params, req.headers)
+    return await browsing.ask(wiring.control(), visit, release)
 
 
 async def _decide(req: func.HttpRequest) -> Answer:

@@ -1,12 +1,13 @@
 """What goes back to whoever asked, and the messages that ask for work."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
-Kind = Literal["application/json", "text/html", "text/plain"]
+Kind = Literal["application/json", "text/html", "text/plain", "text/css"]
 # Without a charset: the SDK adds it to whatever begins with text/.
 HTML: Kind = "text/html"
 
@@ -28,12 +29,16 @@ class Order(Struct, frozen=True, omit_defaults=True):
 
 
 class Answer(Struct, frozen=True):
-    """What goes back to whoever asked, and the work that is now due; `json` bodies unless `kind` says otherwise."""
+    """What goes back to whoever asked, and the work that is now due; `json` bodies unless `kind` says otherwise.
+
+    `also` are headers beside those that every answer has, or in their place.
+    """
 
     status: int = 200
     body: Any = None
     orders: tuple[Order, ...] = ()
     kind: Kind = "application/json"
+    also: Mapping[str, str] = {}
 
     def content(self) -> bytes:
         """Return the bytes of the body."""
@@ -48,8 +53,9 @@ class Answer(Struct, frozen=True):
             "Referrer-Policy": "no-referrer",
             "X-Content-Type-Options": "nosniff",
             "X-Frame-Options": "DENY",
-            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
-            "frame-ancestors 'none'; base-uri 'none'",
+            "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; "
+            "form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+            **self.also,
         }
 
     def messages(self) -> list[str]:

@@ -175,6 +175,11 @@ def day(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%d %b %Y")
 
 
+def moment(seconds: int) -> str:
+    """Return a moment to the minute in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%d %b %Y %H:%M")
+
+
 def asking(state: State, asked: facts.Asked, approver: str, link: str) -> tuple[str, str]:
     """Return subject and text of the message that asks one person."""
     opened, name = state.release, alias(state.release.release)

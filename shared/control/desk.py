@@ -18,6 +18,7 @@ from shared.control.deciding import Deciding
 from shared.control.edge import within
 from shared.control.governing import Governing
 from shared.control.hearing import Hearing
+from shared.control.looking import Looking
 from shared.control.opening import Opened, Opening
 from shared.control.patrolling import Patrolling
 from shared.control.reading import Reading
@@ -53,6 +54,7 @@ class Control(Struct, frozen=True):
     deciding: Deciding
     patrolling: Patrolling
     reading: Reading
+    looking: Looking
     returning: Returning
     replaying: Replaying
     checkpointing: Checkpointing
@@ -78,6 +80,7 @@ class Control(Struct, frozen=True):
         opening = Opening(outside, streams, locks)
         adopting = Adopting(outside, streams, opening)
         governing = Governing(outside, streams, opening)
+        reading = Reading(outside, streams)
         return Control(
             outside=outside,
             streams=streams,
@@ -90,7 +93,8 @@ class Control(Struct, frozen=True):
             closing=Closing(outside, streams, governing),
             deciding=Deciding(outside, streams),
             patrolling=Patrolling(outside, streams, opening, governing),
-            reading=Reading(outside, streams),
+            reading=reading,
+            looking=Looking(reading),
             returning=Returning(outside, streams),
             replaying=Replaying(outside, streams, opening),
             checkpointing=Checkpointing(outside.ledger, outside.checkpoints, streams),

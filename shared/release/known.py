@@ -1,8 +1,13 @@
 """What was read of a release or an environment: the fold beside the stream it came from."""
 
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
 from msgspec import Struct
 
-from shared.release import chain, environment, state
+from shared.release import chain, environment, facts, project, state
+
+Row = TypeVar("Row")
 
 
 class KnownRelease(Struct, frozen=True):
@@ -47,3 +52,33 @@ class LastHeard(Struct, frozen=True):
     source: str
     at: str
     expected: float = 0.0
+
+
+class KnownProject(Struct, frozen=True):
+    """A project as read, with the newest of its open releases, of which there are `open`."""
+
+    name: str
+    state: project.ProjectState
+    environments: tuple[KnownEnvironment, ...]
+    newest: tuple[KnownRelease, ...]
+    open: int
+
+
+class Seen(Struct, Generic[Row], frozen=True):
+    """Rows `start` to `end` of a list that only grows, counted from its oldest, newest first; there are `count`."""
+
+    rows: Sequence[Row]
+    count: int
+    start: int
+    end: int
+
+
+class Before(Struct, frozen=True):
+    """What a release would replace, and what tells how it differs; `old` is None when nothing is live."""
+
+    old: state.State | None
+    between: tuple[facts.ReleaseNumbered, ...]
+    requirements: str
+    old_requirements: str
+    newer: str = ""
+    """The release that people are asked about in place of this one; empty when it is the newest."""

@@ -6,6 +6,7 @@ from typing import Literal
 from msgspec import Struct
 
 from shared.errors import Conflict, NotAllowed, NotFound, NotTrusted, NotUnderstood
+from shared.release import forms
 from shared.release.notices import (
     CancelAsked,
     DecisionGiven,
@@ -19,6 +20,7 @@ from shared.release.notices import (
 from shared.release.tokens import Grant, verify
 from shared.sources.bodies import Shape, header, length_checked, read_form, read_json, understood
 from shared.sources.texts import exact, prose
+from shared.sources.visits import bearer, cookie, visitor
 
 LARGEST = 64 * 1024
 LONGEST_NAME = 200
@@ -42,6 +44,8 @@ class DecisionBody(Struct, forbid_unknown_fields=True):
     reason: str = ""
     evidence: str = ""
     token: str = ""
+    form: str = ""
+    """The secret of the page's form, which counts with the cookie of who was shown it."""
 
 
 class OpenBody(Struct, forbid_unknown_fields=True):
@@ -80,13 +84,16 @@ def decision(
 ) -> DecisionGiven:
     """Return what an approver decides about the evidence that their token was made for.
 
-    The token is in the Authorization header, else in the field `token`, else in the query.
+    The token is in the Authorization header, else in the field `token`, else in the query;
+    a page sends none, but its form's secret and the cookie of whom it was shown to.
     `NotTrusted` without a token of ours; `NotAllowed` from another site, for another release, or too late;
     `Conflict` when another evidence is named than the token's; `NotUnderstood` for the rest.
     """
     fields = _fields(headers, body, SEND_DECISION)
     said = fields.get("token")
-    grant = _granted(key, now, release, _bearer(headers) or (said if isinstance(said, str) else "") or _token(query))
+    token = bearer(headers) or (said if isinstance(said, str) else "") or _token(query)
+    by_form = not token and cookie(headers)
+    grant = _shown(key, now, release, fields, headers) if by_form else _granted(key, now, release, token)
     given = _shaped(fields, DecisionBody, "The decision", SEND_DECISION)
     if given.evidence and given.evidence != grant.evidence:
         raise Conflict("The evidence changed since you were asked: open the newest link, read it, and decide again.")
@@ -98,7 +105,7 @@ def decision(
 
 def viewer(key: bytes, now: int, release: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Grant:
     """Return who looks at what is asked, by the token in the Authorization header, else in the query."""
-    return _granted(key, now, release, _bearer(headers) or _token(query))
+    return _granted(key, now, release, bearer(headers) or _token(query))
 
 
 def open_request(headers: Mapping[str, str], body: bytes) -> OpenAsked:
@@ -144,6 +151,16 @@ def most(query: Mapping[str, str]) -> int:
     return int(wanted)
 
 
+def upto(query: Mapping[str, str]) -> int | None:
+    """Return how far from its oldest a list is shown; None: to its newest."""
+    wanted = query.get("upto", "")
+    if not wanted:
+        return None
+    if not (len(wanted) <= 9 and wanted.isascii() and wanted.isdigit() and int(wanted)):
+        raise NotUnderstood(f"The place {wanted[:20]!r} is no number of a row; begin at the newest.")
+    return int(wanted)
+
+
 def environment_request(project: str, environment: str, headers: Mapping[str, str], body: bytes) -> EnvironmentAsked:
     """Return what a person wants of an environment; `NotFound` when there is no such environment."""
     known = next((each for each in ENVIRONMENTS if each == environment), None)
@@ -166,9 +183,14 @@ def _granted(key: bytes, now: int, release: str, token: str) -> Grant:
     return grant
 
 
-def _bearer(headers: Mapping[str, str]) -> str:
-    scheme, _, token = header(headers, "Authorization").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
+def _shown(key: bytes, now: int, release: str, fields: Mapping[str, object], headers: Mapping[str, str]) -> Grant:
+    """Return who was shown the form that was sent; a cookie alone says nothing of who wanted it sent."""
+    if not header(headers, "Origin") and not header(headers, "Sec-Fetch-Site"):
+        raise NotAllowed("This request does not say which page sent it: open the link itself and decide there.")
+    who = visitor(key, now, {}, headers)
+    form, evidence = str(fields.get("form", "")), str(fields.get("evidence", ""))
+    forms.check(key, form, who.person, release, evidence, now)
+    return Grant(release, who.person, evidence, who.expires)
 
 
 def _token(query: Mapping[str, str]) -> str:

@@ -93,6 +93,10 @@ class App:
         newest = asked[max(asked)]
         return tokens.sign(KEY, tokens.Grant(release, who, newest.evidence, newest.expires))
 
+    def browse(self, function: Any, route: dict[str, str], token: str, **params: str) -> func.HttpResponse:
+        """Ask for a page as a browser does that came by a link before."""
+        return self.http(function, "GET", params=params, route=route, accept="text/html", cookie=f"signalbox={token}")
+
 
 def function_takes_orders(call: Callable[..., Any]) -> bool:
     return "orders" in call.__code__.co_varnames[: call.__code__.co_argcount]

@@ -49,9 +49,7 @@ def test_looking_at_what_is_asked_decides_nothing_however_often(app: App) -> Non
 
 def test_the_page_asks_one_question_and_shows_what_is_approved(app: App) -> None:
     release = asked(app)
-    answer = app.http(
-        approve, "GET", params={"token": app.token(release)}, route={"release": release}, accept="text/html"
-    )
+    answer = app.browse(approve, {"release": release}, app.token(release))
     page = answer.get_body().decode()
     evidence = app.world.state(release).asked[1].evidence
     assert "Put houses v1 into production, where nothing serves yet?" in page
@@ -62,9 +60,7 @@ def test_the_page_asks_one_question_and_shows_what_is_approved(app: App) -> None
 
 def test_a_page_and_a_log_name_their_charset_once(app: App) -> None:
     release = asked(app)
-    page = app.http(
-        approve, "GET", params={"token": app.token(release)}, route={"release": release}, accept="text/html"
-    )
+    page = app.browse(approve, {"release": release}, app.token(release))
     log = app.http(releases, "GET", route={"path": f"{release}/log"}, params={"step": "train"})
     sent = [HttpResponseConverter.encode(one, expected_type=None).value["headers"] for one in (page, log)]
     assert [one["content-type"].value for one in sent] == ["text/html; charset=utf-8", "text/plain; charset=utf-8"]
@@ -75,10 +71,10 @@ def test_what_a_commit_says_is_text_on_the_page_and_nothing_else(app: App) -> No
         {"name": "x", "verdict": "warning", "sentence": "<script>alert(1)</script>"}
     ]
     release = asked(app)
-    answer = app.http(
-        approve, "GET", params={"token": app.token(release)}, route={"release": release}, accept="text/html"
-    )
-    assert "<script>" not in answer.get_body().decode()
+    answer = app.browse(approve, {"release": release}, app.token(release))
+    page = answer.get_body().decode()
+    assert "<script>" not in page
+    assert "&lt;script&gt;alert(1)" in page
 
 
 def test_a_person_approves_by_form_and_a_program_by_json(app: App) -> None:

@@ -19,8 +19,8 @@ ROOT = {
     "requirements.txt": "the Functions build installs it",
     "shared": "the app",
 }
-KINDS = {".py", ".html", ".in"}
-"""What the app's own folders hold: code, pages, and the list of what jobs need."""
+KINDS = {".py", ".html", ".css", ".in"}
+"""What the app's own folders hold: code, pages and their style, and the list of what jobs need."""
 # The Functions tools leave these out whatever .funcignore says.
 NEVER = {".git", ".vscode", ".funcignore", ".gitignore", "local.settings.json", "project.lock.json"}
 # Fixed, so that the digest of a package tells its content and nothing else.

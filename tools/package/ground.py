@@ -105,6 +105,7 @@ def calls(release: str, token: str, evidence: str) -> Iterator[Call]:
     for timer in ("on_time_passed", "patrol"):
         yield given(f"timer: {timer}", timer, "timer", "json", json.dumps({"IsPastDue": False}))
     yield from reading(release)
+    yield from walking(release, token)
     yield from deciding(release, token, evidence)
 
 
@@ -150,6 +151,15 @@ def reading(release: str) -> Iterator[Call]:
         yield http(f"a release{view}", "releases", "GET", "releases", route={"path": f"{release}{view}"})
     yield http("the environments", "environments", "GET", "environments")
     yield http("what came in", "events", "GET", "events", route={"project": "houses"})
+
+
+def walking(release: str, token: str) -> Iterator[Call]:
+    """Yield the pages between which a person walks, and the link that becomes a cookie."""
+    here = {"accept": "text/html", "cookie": f"signalbox={token}"}
+    for path in ("", "releases", f"releases/{release}", f"releases/{release}/log", "events", "nothing"):
+        yield http(f"the page /{path}", "pages", "GET", f"pages/{path}", "", here, {}, {"path": path})
+    yield http("the page of nobody", "pages", "GET", "pages", "", {"accept": "text/html"})
+    yield http("a page that is asked", "approve", "GET", f"approvals/{release}", "", here, {}, {"release": release})
 
 
 def deciding(release: str, token: str, evidence: str) -> Iterator[Call]:

@@ -1,0 +1,177 @@
+"""What a person sees in a browser, and what nobody gets out of it."""
+
+import json
+import re
+from urllib.parse import urlencode
+
+import azure.functions as func
+import pytest
+
+from functions.approve import approve
+from functions.pages import pages
+from shared.release import line
+from shared.release.ids import alias
+from tests.functions.conftest import App
+
+FORM = "application/x-www-form-urlencoded"
+OURS = {"origin": "null", "sec_fetch_site": "same-origin", "host": "signalbox.example.org"}
+
+
+def asked(app: App) -> str:
+    release = app.world.push("a")
+    app.world.run()
+    return release
+
+
+def text(answer: func.HttpResponse) -> str:
+    return answer.get_body().decode()
+
+
+def fields(answer: func.HttpResponse) -> dict[str, str]:
+    """Return what the form of a page holds."""
+    return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', text(answer)))
+
+
+def walk(app: App, path: str, token: str, **params: str) -> func.HttpResponse:
+    return app.browse(pages, {"path": path}, token, **params)
+
+
+def decide(app: App, release: str, body: dict[str, str], token: str, **headers: str) -> func.HttpResponse:
+    given = {"content_type": FORM, "accept": "text/html", "cookie": f"signalbox={token}"} | OURS | headers
+    return app.http(approve, "POST", urlencode(body).encode(), route={"release": release}, **given)
+
+
+def test_the_link_in_the_mail_becomes_a_cookie_and_the_address_keeps_no_secret(app: App) -> None:
+    release = asked(app)
+    token = app.token(release)
+    before = app.world.ledger_bytes(f"release/{release}")
+    answer = app.http(approve, "GET", params={"token": token}, route={"release": release}, accept="text/html")
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"/api/approvals/{release}")
+    kept = answer.headers["Set-Cookie"]
+    assert kept.startswith(f"signalbox={token}; Max-Age=")
+    assert kept.endswith("; Path=/api; HttpOnly; SameSite=Lax; Secure")
+    assert "Put houses v1 into production" in text(app.browse(approve, {"release": release}, token))
+    assert app.world.ledger_bytes(f"release/{release}") == before
+
+
+def test_a_link_that_is_not_ours_leaves_no_cookie(app: App) -> None:
+    release = asked(app)
+    for token in (app.token(release)[:-2] + "xx", "a\r\nSet-Cookie: b", "é"):
+        answer = app.http(approve, "GET", params={"token": token}, route={"release": release}, accept="text/html")
+        assert answer.status_code == 401
+        assert "Set-Cookie" not in answer.headers
+        assert "Who are you?" in text(answer)
+
+
+def test_a_person_decides_in_the_form_that_they_were_shown(app: App) -> None:
+    release = asked(app)
+    token = app.token(release)
+    form = fields(app.browse(approve, {"release": release}, token))
+    answer = decide(app, release, form | {"decision": "approve", "reason": "good"}, token)
+    assert "Approved. It goes into production now." in text(answer)
+    app.world.run()
+    assert app.world.live() == release
+    assert fields(app.browse(approve, {"release": release}, token)) == {}
+
+
+@pytest.mark.parametrize(
+    ("form", "headers"),
+    [
+        ({"form": ""}, {}),
+        ({"form": "9999999999." + "0" * 64}, {}),
+        ({"form": "x" * 3000}, {}),
+        ({}, {"origin": "https://elsewhere.example.org", "sec_fetch_site": "cross-site"}),
+        ({}, {"origin": "", "sec_fetch_site": ""}),
+        ({}, {"origin": "null", "sec_fetch_site": ""}),
+        ({}, {"sec_fetch_site": "same-site"}),
+        ({"evidence": "sha256:" + "0" * 64}, {}),
+    ],
+)
+def test_a_cookie_decides_nothing_without_the_form_of_our_own_page(
+    app: App, form: dict[str, str], headers: dict[str, str]
+) -> None:
+    release = asked(app)
+    token = app.token(release)
+    good = fields(app.browse(approve, {"release": release}, token)) | {"decision": "approve"}
+    assert decide(app, release, good | form, token, **headers).status_code == 403
+    assert line.standing(app.world.state(release)) == "ask"
+
+
+def test_the_form_of_one_person_is_of_no_use_to_another_nor_after_a_while(app: App) -> None:
+    release = asked(app)
+    good = fields(app.browse(approve, {"release": release}, app.token(release))) | {"decision": "approve"}
+    assert decide(app, release, good, app.token(release, "bo@example.org")).status_code == 403
+    app.world.wait(hours=13)
+    late = decide(app, release, good, app.token(release))
+    assert (late.status_code, "open for too long" in text(late)) == (403, True)
+
+
+def test_everything_a_person_may_see_is_reached_from_the_first_page(app: App) -> None:
+    first = asked(app)
+    app.world.decide(first)
+    app.world.run()
+    second = app.world.push("b")
+    app.world.run()
+    token = app.token(second)
+    home = text(walk(app, "", token))
+    assert f'<a href="/api/pages/releases/{first}">{alias(first)}</a>' in home
+    assert f'<a href="/api/approvals/{second}">{alias(second)}</a>' in home
+    assert "bo@example.org must decide" in home
+    listed = text(walk(app, "releases", token, project="houses"))
+    assert listed.index(alias(second)) < listed.index(alias(first))
+    release = text(walk(app, f"releases/{first}", token))
+    assert "ended as live at promote" in release
+    assert f"log of {first}-train-1" in text(walk(app, f"releases/{first}/log", token, step="train"))
+    sealed = json.loads(text(walk(app, f"releases/{first}/evidence", token)))
+    assert sealed["release"]["id"] == first
+    changed = text(app.browse(approve, {"release": second}, token))
+    assert "What changed since v1" in changed
+    assert "the same data as v1" in changed
+    app.world.data()
+    assert "in/january.csv" in text(walk(app, "events", token))
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "status"),
+    [
+        ("nonsense", {}, 404),
+        ("releases/nobody-there", {}, 404),
+        ("releases", {"project": "boats"}, 404),
+        ("releases", {"upto": "0"}, 400),
+        ("events", {"upto": "-1"}, 400),
+        ("assets/0/pico.css", {}, 404),
+        ("assets/../../words.py", {}, 404),
+    ],
+)
+def test_what_is_not_there_is_said_on_a_page(app: App, path: str, params: dict[str, str], status: int) -> None:
+    answer = walk(app, path, app.token(asked(app)), **params)
+    assert (answer.status_code, answer.mimetype) == (status, "text/html")
+
+
+def test_nobody_sees_anything_without_proof_or_of_a_project_they_do_not_approve_for(app: App) -> None:
+    release = asked(app)
+    for path in ("", "releases", f"releases/{release}", "events"):
+        assert app.http(pages, "GET", route={"path": path}, accept="text/html").status_code == 401
+    stranger = app.token(release, "eve@example.org")
+    assert "no project that you approve for" in text(walk(app, "", stranger))
+    assert walk(app, f"releases/{release}", stranger).status_code == 404
+    assert app.browse(approve, {"release": release}, stranger).status_code == 404
+
+
+def test_files_of_pages_are_kept_for_good_and_pages_never(app: App) -> None:
+    token = app.token(asked(app))
+    home = walk(app, "", token)
+    assert home.headers["Cache-Control"] == "no-store"
+    for path in re.findall(r'href="/api/pages/(assets/[^"]+)"', text(home)):
+        file = walk(app, path, "")
+        assert (file.status_code, file.mimetype) == (200, "text/css")
+        assert "immutable" in file.headers["Cache-Control"]
+
+
+def test_text_that_hides_or_turns_is_shown_for_what_it_is(app: App) -> None:
+    app.world.results["certify"]["claims"] = [
+        {"name": "x", "verdict": "warning", "sentence": "safe\u202eelif\u200b \x1b[2J<img src=x onerror=alert(1)>"}
+    ]
+    release = asked(app)
+    page = text(app.browse(approve, {"release": release}, app.token(release)))
+    assert "safe[U+202E]elif[U+200B] [U+001B][2J&lt;img src=x onerror=alert(1)&gt;" in page
