@@ -6,7 +6,7 @@ import azure.functions as func
 
 from shared import browsing, pages, wiring
 from shared.control import Answer
-from shared.sources import people
+from shared.sources import people, visits
 
 bp = func.Blueprint()
 
@@ -26,12 +26,13 @@ async def approve(req: func.HttpRequest, orders: func.Out[typing.List[str]]) -> 
 
 async def _show(req: func.HttpRequest) -> Answer:
     release = req.route_params["release"]
-    visit = browsing.Visit(f"approvals/{release}", req.params, req.headers)
-    return await browsing.ask(wiring.control(), visit, release)
+    visit = visits.Visit(f"approvals/{release}", req.params, req.headers)
+    return await browsing.ask(wiring.control(), visit, release, wiring.wired().settings.signed_in)
 
 
 async def _decide(req: func.HttpRequest) -> Answer:
     wired, release = wiring.wired(), req.route_params["release"]
     key, now = wired.settings.approval_key, int(wired.control.outside.clock().timestamp())
-    given = people.decision(key, now, release, req.params, req.headers, req.get_body())
+    proof = (req.params, req.headers, req.get_body(), wired.settings.signed_in)
+    given = people.decision(key, now, release, *proof)
     return pages.deciding(req.headers, await wired.control.take_in([given]))

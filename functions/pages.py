@@ -4,6 +4,7 @@ import azure.functions as func
 
 from shared import browsing, wiring
 from shared.control import Answer
+from shared.sources import visits
 
 bp = func.Blueprint()
 
@@ -20,4 +21,5 @@ async def pages(req: func.HttpRequest) -> func.HttpResponse:
 
 async def _show(req: func.HttpRequest) -> Answer:
     path = req.route_params.get("path", "").strip("/")
-    return await browsing.walk(wiring.control(), browsing.Visit(f"pages/{path}", req.params, req.headers))
+    visit = visits.Visit(f"pages/{path}", req.params, req.headers)
+    return await browsing.walk(wiring.control(), visit, wiring.wired().settings.signed_in)

@@ -1,40 +1,30 @@
 """What a person's browser asks for: who looks is proven, then what they may see is read and shown."""
 
-from collections.abc import Mapping
 from typing import Any
-
-from msgspec import Struct
 
 from shared import overviews, pages, reports, words
 from shared.answers import Answer
 from shared.control import Control
 from shared.errors import NotFound
-from shared.release import forms, line
-from shared.release.state import State
+from shared.release import line
+from shared.release.tokens import sign_form
 from shared.sources import people, visits
-from shared.sources.visits import Visitor
+from shared.sources.identity import Person
+from shared.sources.visits import Visit
 
 told = pages.refusing
 
 
-class Visit(Struct, frozen=True):
-    """One request to look: what is asked for, below `/api/`."""
-
-    path: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-
-
-async def walk(control: Control, visit: Visit) -> Answer:
+async def walk(control: Control, visit: Visit, signed_in: bool) -> Answer:
     """Return a page, or a file that pages need."""
     _, _, path = visit.path.partition("/")
     area, _, rest = path.partition("/")
     if area == "assets":
         return pages.asset(rest)
-    who = _visitor(control, visit)
-    if came := _arriving(control, visit, who):
+    who = visits.visitor(visit, control.outside.approval_key, _now(control), signed_in)
+    if came := _arriving(control, visit):
         return came
-    see = control.looking.seen_by(who.person)
+    see = control.looking.seen_by(who.email)
     match area, rest:
         case "", "":
             projects = overviews.home(await control.looking.projects(see))
@@ -50,7 +40,7 @@ async def walk(control: Control, visit: Visit) -> Answer:
     raise NotFound("there is no such page; begin at /api/pages")
 
 
-async def _about(control: Control, visit: Visit, who: Visitor, see: frozenset[str], name: str, view: str) -> Answer:
+async def _about(control: Control, visit: Visit, who: Person, see: frozenset[str], name: str, view: str) -> Answer:
     known = await control.looking.release(see, name)
     release = known.state.release.release
     if view == "evidence":
@@ -63,66 +53,54 @@ async def _about(control: Control, visit: Visit, who: Visitor, see: frozenset[st
     return _page(control, "release", who, release=shown, timeline=reports.timeline(known.stream), jobs=line.JOBS)
 
 
-async def ask(control: Control, visit: Visit, release: str) -> Answer:
+async def ask(control: Control, visit: Visit, release: str, signed_in: bool) -> Answer:
     """Return what is asked about a release: a page for a browser, JSON for a program; nothing is decided."""
-    now = int(control.outside.clock().timestamp())
-    key = control.outside.approval_key
-    if not pages.wants_page(visit.headers):
-        grant = people.viewer(key, now, release, visit.query, visit.headers)
-        asked, _ = await _question(control, release)
-        return Answer(body=asked | {"viewer": grant.approver})
-    if visit.query.get("token"):
-        people.viewer(key, now, release, visit.query, {})
-    who = _visitor(control, visit)
-    if came := _arriving(control, visit, who):
+    now, key = _now(control), control.outside.approval_key
+    who = people.viewer(key, now, release, visit.query, visit.headers, signed_in)
+    program = not pages.wants_page(visit.headers)
+    if not program and (came := _arriving(control, visit)):
         return came
-    await control.looking.release(control.looking.seen_by(who.person), release)
-    asked, known = await _question(control, release)
-    why_not = _may_not(who, asked, known)
-    until = min(who.expires, now + visits.LONGEST)
-    form = "" if why_not or asked["state"] else forms.make(key, who.person, release, asked["evidence"], until)
-    return Answer(body=pages.approval(asked | {"why_not": why_not}, who.person, form), kind="text/html")
+    if who.grant is None or who.grant.release != release:
+        await control.looking.release(control.looking.seen_by(who.email), release)
+    if program:
+        return Answer(body=await _question(control, release) | {"viewer": who.email})
+    asked = await _question(control, release)
+    why_not = visits.asked_by_link(who, release, asked["evidence"]) or _may_not(who, asked)
+    until = now + visits.LONGEST
+    form = "" if why_not or asked["state"] else sign_form(key, who.email, release, asked["evidence"], until)
+    return Answer(body=pages.approval(asked | {"why_not": why_not}, who.email, form), kind="text/html")
 
 
-async def _question(control: Control, release: str) -> tuple[dict[str, Any], State]:
+async def _question(control: Control, release: str) -> dict[str, Any]:
     known, evidence = await control.reading.asked(release)
     asked = reports.question(known, evidence, control.outside.clock())
     before = await control.looking.before(known, evidence)
-    return asked | {"changed": overviews.changed(evidence, before), "newer": before.newer}, known
+    return asked | {"changed": overviews.changed(evidence, before), "newer": before.newer}
 
 
-def _may_not(who: Visitor, asked: dict[str, Any], known: State) -> str:
+def _may_not(who: Person, asked: dict[str, Any]) -> str:
     """Say why the form is not shown; whether a decision counts is asked again when it comes."""
-    if who.person in {each["name"] for each in asked["approvers"] if each["decision"]}:
-        return "You decided about it."
-    if who.person not in {each["name"] for each in asked["approvers"]}:
+    decided = {each["name"].casefold(): bool(each["decision"]) for each in asked["approvers"]}
+    if who.email.casefold() not in decided:
         return "You were not asked about it."
-    if who.release and who.release != known.release.release:
-        return "You came by the link of another release; to decide about this one, open the link in its own mail."
-    if who.release and who.evidence != asked["evidence"]:
-        return "Production changed since your link was sent, and this is the newer question: open the newer link."
-    return ""
+    return "You decided about it." if decided[who.email.casefold()] else ""
 
 
-def _visitor(control: Control, visit: Visit) -> Visitor:
-    now = int(control.outside.clock().timestamp())
-    return visits.visitor(control.outside.approval_key, now, visit.query, visit.headers)
+def _now(control: Control) -> int:
+    return int(control.outside.clock().timestamp())
 
 
-def _arriving(control: Control, visit: Visit, who: Visitor) -> Answer | None:
-    """Send a browser that came by its link on to the same page, without the secret."""
-    token = visit.query.get("token", "")
-    if not token:
+def _arriving(control: Control, visit: Visit) -> Answer | None:
+    """Send a browser that came by a link, which proved who it is, on to the same page without the secret."""
+    if not (token := visit.query.get("token", "")):
         return None
-    now = int(control.outside.clock().timestamp())
-    secure = control.outside.public_url.startswith("https:")
-    return pages.arriving(visit.path, visit.query, visits.kept(token, who.expires - now, secure))
+    return pages.arriving(visit.path, visit.query, visits.kept(token, control.outside.public_url.startswith("https:")))
 
 
 def _filter(visit: Visit, see: frozenset[str]) -> dict[str, Any]:
     return {"project": visit.query.get("project", ""), "projects": sorted(see)}
 
 
-def _page(control: Control, name: str, who: Visitor, **values: Any) -> Answer:
-    as_of = words.moment(int(control.outside.clock().timestamp()))
-    return pages.page(name, who.person, as_of=as_of, **values)
+def _page(control: Control, name: str, who: Person, **values: Any) -> Answer:
+    as_of = words.moment(_now(control))
+    return pages.page(name, who.email, as_of=as_of, **values)

@@ -6,7 +6,6 @@ from typing import Literal
 from msgspec import Struct
 
 from shared.errors import Conflict, NotAllowed, NotFound, NotTrusted, NotUnderstood
-from shared.release import forms
 from shared.release.notices import (
     CancelAsked,
     DecisionGiven,
@@ -17,10 +16,10 @@ from shared.release.notices import (
     RerunAsked,
     ResumeAsked,
 )
-from shared.release.tokens import Grant, verify
+from shared.release.tokens import Grant, check_form
 from shared.sources.bodies import Shape, header, length_checked, read_form, read_json, understood
+from shared.sources.identity import Person, person
 from shared.sources.texts import exact, prose
-from shared.sources.visits import bearer, cookie, visitor
 
 LARGEST = 64 * 1024
 LONGEST_NAME = 200
@@ -45,7 +44,7 @@ class DecisionBody(Struct, forbid_unknown_fields=True):
     evidence: str = ""
     token: str = ""
     form: str = ""
-    """The secret of the page's form, which counts with the cookie of who was shown it."""
+    """The secret of the page's form, which a person who is known by cookie or sign-in must send."""
 
 
 class OpenBody(Struct, forbid_unknown_fields=True):
@@ -80,32 +79,61 @@ class EnvironmentBody(Struct, forbid_unknown_fields=True):
 
 
 def decision(
-    key: bytes, now: int, release: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes
+    key: bytes,
+    now: int,
+    release: str,
+    query: Mapping[str, str],
+    headers: Mapping[str, str],
+    body: bytes,
+    signed_in: bool = False,
 ) -> DecisionGiven:
-    """Return what an approver decides about the evidence that their token was made for.
+    """Return what an approver decides about the evidence that their link was made for, or whose form they were shown.
 
-    The token is in the Authorization header, else in the field `token`, else in the query;
-    a page sends none, but its form's secret and the cookie of whom it was shown to.
-    `NotTrusted` without a token of ours; `NotAllowed` from another site, for another release, or too late;
-    `Conflict` when another evidence is named than the token's; `NotUnderstood` for the rest.
+    What proves who they are is in the Authorization header, else in the field `token`, else in the query;
+    else it is the platform's sign-in or the cookie of a page, which count with the secret of that page's form.
+    `NotTrusted` without a proof; `NotAllowed` from another site, for another release, or too late;
+    `Conflict` when another evidence is named than the link's; `NotUnderstood` for the rest.
     """
     fields = _fields(headers, body, SEND_DECISION)
     said = fields.get("token")
-    token = bearer(headers) or (said if isinstance(said, str) else "") or _token(query)
-    by_form = not token and cookie(headers)
-    grant = _shown(key, now, release, fields, headers) if by_form else _granted(key, now, release, token)
+    who = _proven(person(headers, query, key, now, signed_in, said if isinstance(said, str) else ""))
+    evidence = _evidence(key, now, release, fields, headers, who)
     given = _shaped(fields, DecisionBody, "The decision", SEND_DECISION)
-    if given.evidence and given.evidence != grant.evidence:
+    if given.evidence and given.evidence != evidence:
         raise Conflict("The evidence changed since you were asked: open the newest link, read it, and decide again.")
     reason = prose("reason", given.reason)
     if given.decision == "reject" and not reason:
         raise NotUnderstood("A rejection needs a reason: the next person must know what to change. " + SEND_DECISION)
-    return DecisionGiven(release, grant.approver, given.decision, reason, grant.evidence)
+    return DecisionGiven(release, who.email, given.decision, reason, evidence)
 
 
-def viewer(key: bytes, now: int, release: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Grant:
-    """Return who looks at what is asked, by the token in the Authorization header, else in the query."""
-    return _granted(key, now, release, bearer(headers) or _token(query))
+def _evidence(
+    key: bytes, now: int, release: str, fields: Mapping[str, object], headers: Mapping[str, str], who: Person
+) -> str:
+    """Return what the decision is about: the link's evidence, that of the form that was shown, or what is named."""
+    named = fields.get("evidence")
+    evidence = named if isinstance(named, str) else ""
+    if who.ambient:
+        if not header(headers, "Origin") and not header(headers, "Sec-Fetch-Site"):
+            raise NotAllowed("This request does not say which page sent it: open the link itself and decide there.")
+        form = fields.get("form")
+        check_form(key, form if isinstance(form, str) else "", who.email, release, evidence, now)
+        return evidence
+    if who.grant is not None:
+        return _of_this(who.grant, release).evidence
+    if not evidence:
+        raise NotUnderstood("The field evidence is empty; name the evidence that you read. " + SEND_DECISION)
+    return evidence
+
+
+def viewer(
+    key: bytes, now: int, release: str, query: Mapping[str, str], headers: Mapping[str, str], signed_in: bool = False
+) -> Person:
+    """Return who looks at what is asked: by a link of this release, or by what proves a person everywhere."""
+    who = _proven(person(headers, query, key, now, signed_in))
+    if who.grant is not None and not who.ambient:
+        _of_this(who.grant, release)
+    return who
 
 
 def open_request(headers: Mapping[str, str], body: bytes) -> OpenAsked:
@@ -174,27 +202,16 @@ def environment_request(project: str, environment: str, headers: Mapping[str, st
     return EnvironmentAsked(project, known, given.action, _name("by", given.by), _reason(given.reason), to)
 
 
-def _granted(key: bytes, now: int, release: str, token: str) -> Grant:
-    if not token:
+def _proven(who: Person | None) -> Person:
+    if who is None:
         raise NotTrusted("No token came with this request: open the link as it was sent, or ask for a new one.")
-    grant = verify(key, token, now)
+    return who
+
+
+def _of_this(grant: Grant, release: str) -> Grant:
     if grant.release != release:
         raise NotAllowed(f"This link is for the release {grant.release} and no other; open the link of this release.")
     return grant
-
-
-def _shown(key: bytes, now: int, release: str, fields: Mapping[str, object], headers: Mapping[str, str]) -> Grant:
-    """Return who was shown the form that was sent; a cookie alone says nothing of who wanted it sent."""
-    if not header(headers, "Origin") and not header(headers, "Sec-Fetch-Site"):
-        raise NotAllowed("This request does not say which page sent it: open the link itself and decide there.")
-    who = visitor(key, now, {}, headers)
-    form, evidence = str(fields.get("form", "")), str(fields.get("evidence", ""))
-    forms.check(key, form, who.person, release, evidence, now)
-    return Grant(release, who.person, evidence, who.expires)
-
-
-def _token(query: Mapping[str, str]) -> str:
-    return query.get("token", "")
 
 
 def _fields(headers: Mapping[str, str], body: bytes, send: str) -> dict[str, object]:

@@ -9,9 +9,10 @@ import pytest
 
 from functions.approve import approve
 from functions.pages import pages
-from shared.release import line
+from shared.release import line, tokens
 from shared.release.ids import alias
 from tests.functions.conftest import App
+from tests.world import KEY
 
 FORM = "application/x-www-form-urlencoded"
 OURS = {"origin": "null", "sec_fetch_site": "same-origin", "host": "signalbox.example.org"}
@@ -103,7 +104,7 @@ def test_the_form_of_one_person_is_of_no_use_to_another_nor_after_a_while(app: A
     assert decide(app, release, good, app.token(release, "bo@example.org")).status_code == 403
     app.world.wait(hours=13)
     late = decide(app, release, good, app.token(release))
-    assert (late.status_code, "open for too long" in text(late)) == (403, True)
+    assert (late.status_code, "This form expired" in text(late)) == (403, True)
 
 
 def test_everything_a_person_may_see_is_reached_from_the_first_page(app: App) -> None:
@@ -155,7 +156,20 @@ def test_nobody_sees_anything_without_proof_or_of_a_project_they_do_not_approve_
     stranger = app.token(release, "eve@example.org")
     assert "no project that you approve for" in text(walk(app, "", stranger))
     assert walk(app, f"releases/{release}", stranger).status_code == 404
-    assert app.browse(approve, {"release": release}, stranger).status_code == 404
+    assert "You were not asked about it." in text(app.browse(approve, {"release": release}, stranger))
+    for_other = tokens.sign(KEY, tokens.Grant("f" * 20, "eve@example.org", "", 2**40))
+    assert app.browse(approve, {"release": release}, for_other).status_code == 404
+
+
+def test_a_pass_reads_and_decides_what_its_holder_is_asked_and_a_link_only_its_own_question(app: App) -> None:
+    first, second = asked(app), app.world.push("b")
+    app.world.run()
+    held = tokens.sign_pass(KEY, tokens.Pass("ana@example.org", 2**40))
+    other = tokens.sign(KEY, tokens.Grant(first, "ana@example.org", "", 2**40))
+    assert "You came by the link of another release" in text(app.browse(approve, {"release": second}, other))
+    form = fields(app.browse(approve, {"release": second}, held))
+    answer = decide(app, second, form | {"decision": "approve"}, held)
+    assert "Approved. It goes into production now." in text(answer)
 
 
 def test_files_of_pages_are_kept_for_good_and_pages_never(app: App) -> None:
