@@ -21,5 +21,5 @@ async def pages(req: func.HttpRequest) -> func.HttpResponse:
 
 async def _show(req: func.HttpRequest) -> Answer:
     path = req.route_params.get("path", "").strip("/")
-    visit = visits.Visit(f"pages/{path}", req.params, req.headers)
+    visit = visits.Visit(f"pages/{path}".strip("/"), req.params, req.headers)
     return await browsing.walk(wiring.control(), visit, wiring.wired().settings.signed_in)
