@@ -1,7 +1,7 @@
 # Every target prepares what it needs: `make demo` and `make test` work on a fresh machine with python3, git and make.
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help setup demo prove crash storm pure unit test nightly conformance package check up bench lock clean
+.PHONY: help setup demo prove crash storm pure unit test browser nightly conformance package check up bench lock clean
 
 # Children start in 3 s with compiled bytecode and in 14 s without.
 unexport PYTHONDONTWRITEBYTECODE
@@ -16,7 +16,7 @@ PROCESSES := tests/local_host tests/local_backend tests/jobs
 # Three test processes beside each other: of many tests half of the time is waiting for processes that they start.
 # A file stays in one process, and the files come in the order of tests/conftest.py: the longest first.
 BESIDE := -n 3 --dist loadfile --no-loadscope-reorder
-REST := --ignore=tests/release --ignore=tests/sources
+REST := --ignore=tests/release --ignore=tests/sources --ignore=tests/browser
 
 help: ## what can be made
 	@sed -n 's/^\([a-z][a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -51,6 +51,9 @@ pure: .venv/ready
 	$(PY) -m coverage run --rcfile=tests/coverage.ini -m pytest -n 2 --junitxml=.reports/pure.xml $(PURE)
 	$(PY) -m coverage combine -q --rcfile=tests/coverage.ini
 	$(PY) -m coverage report --rcfile=tests/coverage.ini
+
+browser: .venv/ready ## every page in the Chromium of this machine, on a desk and on a phone, by mouse and by keyboard; what it saw is in .reports/pages
+	$(PY) -m pytest --junitxml=.reports/browser.xml tests/browser
 
 conformance: .venv/ready ## Microsoft's own worker (it needs a Python 3.13) and our host judge the same apps and calls
 	@$(PY) -m tests.conformance

@@ -163,4 +163,3 @@ def shot(page: Page, name: str) -> None:
     SHOTS.mkdir(parents=True, exist_ok=True)
     width = (page.viewport_size or {"width": 0})["width"]
     page.screenshot(path=SHOTS / f"{name}-{width}.png", full_page=True)
-

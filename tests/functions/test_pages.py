@@ -12,6 +12,7 @@ from functions.pages import pages
 from shared.release import line, tokens
 from shared.release.ids import alias
 from tests.functions.conftest import App
+from tests.thousand import better, thousand
 from tests.world import KEY
 
 FORM = "application/x-www-form-urlencoded"
@@ -130,6 +131,26 @@ def test_everything_a_person_may_see_is_reached_from_the_first_page(app: App) ->
     assert "the same data as v1" in changed
     app.world.data()
     assert "in/january.csv" in text(walk(app, "events", token))
+
+
+def test_a_list_of_a_thousand_releases_leads_to_every_one_of_them_once(app: App) -> None:
+    better(app.world)
+    thousand(app.world)
+    held = tokens.sign_pass(KEY, tokens.Pass("ana@example.org", 2**40))
+    seen, upto, places = list[str](), {}, []
+    while True:
+        page = text(walk(app, "releases", held, **upto))
+        seen += re.findall(r'<th scope="row"><a href="/api/pages/releases/(\w+)">', page)
+        places.append(re.findall(r"\d+ to \d+ of \d+", page)[0])
+        older = re.search(r'upto=(\d+)" rel="next"', page)
+        if older is None:
+            break
+        upto = {"upto": older[1]}
+    assert (len(seen), len(set(seen))) == (1000, 1000)
+    assert (places[0], places[1], places[-1]) == ("1 to 50 of 1000", "51 to 100 of 1000", "951 to 1000 of 1000")
+    newer = re.search(r'upto=(\d+)" rel="prev"', text(walk(app, "releases", held, upto="900")))
+    assert newer is not None
+    assert newer[1] == "950"
 
 
 @pytest.mark.parametrize(
