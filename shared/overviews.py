@@ -67,10 +67,7 @@ def numbered(seen: Seen[tuple[str, facts.ReleaseNumbered, str]]) -> dict[str, An
 
 def came_in(seen: Seen[CameInRow]) -> dict[str, Any]:
     """Return a page of what came in."""
-    rows = reports.came_in(seen.rows)["events"]
-    for row in rows:
-        row["alias"] = ids.alias(row["release"]) if row["release"] else ""
-    return {"rows": rows, **_place(seen)}
+    return {"rows": reports.came_in(seen.rows)["events"], **_place(seen)}
 
 
 def _place(seen: Seen[Any]) -> dict[str, int | None]:

@@ -86,9 +86,9 @@ class Looking(Struct, frozen=True):
         if not only and see >= self.reading.outside.projects.keys():
             named[""] = INBOX
         rows = [
-            CameInRow(name, record)
+            CameInRow(name, record, number)
             for name, stream in named.items()
-            for record in (await self.reading.streams.read(stream)).records
+            for number, record in enumerate((await self.reading.streams.read(stream)).records, start=1)
             if isinstance(record.fact, facts.CameIn | facts.Governed)
         ]
         rows.sort(key=lambda row: row.record.at)
