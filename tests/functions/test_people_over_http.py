@@ -13,7 +13,7 @@ from functions.on_push import on_push
 from functions.on_step_due import on_step_due
 from functions.releases import releases
 from shared import wiring
-from shared.backends.memory import MemoryLedger
+from shared.backends.memory import MemoryCheckpoints, MemoryLedger
 from shared.control import Control
 from shared.errors import Unavailable
 from shared.release import line, notices
@@ -275,6 +275,13 @@ def test_health_says_when_each_source_was_heard_and_is_amber_while_one_is_silent
     app.world.data()
     told = read(app.http(health, "GET"))
     assert (told["status"], told["silent"], list(told["sources"])) == ("ok", [], ["data"])  # type: ignore[call-overload]
+
+
+def test_health_says_what_makes_the_ledger_prove_itself(app: App) -> None:
+    assert read(app.http(health, "GET"))["proof"] == {"signed": False, "checkpoints": False}
+    outside = replace(app.world.control.outside, sign=lambda message: "", checkpoints=MemoryCheckpoints())
+    wiring.use(wiring.Wired(Control.over(outside, event_seconds=1.0), app.world.settings(SECRET), 0))
+    assert read(app.http(health, "GET"))["proof"] == {"signed": True, "checkpoints": True}
 
 
 def test_health_says_that_the_ledger_cannot_be_asked(app: App) -> None:

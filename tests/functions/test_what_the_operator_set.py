@@ -1,5 +1,6 @@
 """What the operator set: read once, everything that is wrong named at once, and no secret repeated."""
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -233,3 +234,37 @@ def test_no_value_of_a_secret_is_told(tmp_path: Path) -> None:
 
 def test_what_is_wrong_comes_apart_again_where_it_is_shown() -> None:
     assert [name for name, one in settings.TABLE.items() if ";" in one.what] == []
+
+
+AUDIT = base64.b64encode(bytes(range(32))).decode()
+
+
+def test_the_key_of_the_audit_is_read_in_either_alphabet_or_from_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "audit.key"
+    file.write_text(f"{AUDIT}\n")
+    urlsafe = AUDIT.replace("+", "-").replace("/", "_").rstrip("=")
+    for given in ({"AUDIT_KEY": AUDIT}, {"AUDIT_KEY": urlsafe}, {"AUDIT_KEY_FILE": str(file)}):
+        assert settings.read(environ(tmp_path, PROJECTS.encode(), **given)).audit_key == bytes(range(32))
+    assert settings.read(environ(tmp_path, PROJECTS.encode())).audit_key == b""
+    earlier = settings.read_audit({"AUDIT_PUBLIC_KEYS": f"{AUDIT}  {urlsafe}", "STATE_DIR": str(tmp_path)})
+    assert earlier.public_keys == (bytes(range(32)),) * 2
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"AUDIT_KEY": "c2VjcmV0IGJ1dCBzaG9ydA=="}, "AUDIT_KEY holds no key: it must be 32 bytes"),
+        ({"AUDIT_KEY": "no base64 ü"}, "AUDIT_KEY holds no key"),
+        ({"AUDIT_KEY": AUDIT, "AUDIT_KEY_FILE": "here"}, "AUDIT_KEY and AUDIT_KEY_FILE are both set"),
+        ({"AUDIT_KEY_FILE": "nowhere/audit.key"}, "AUDIT_KEY_FILE cannot be read"),
+        ({"AUDIT_PUBLIC_KEYS": f"{AUDIT} c2hvcnQ="}, "AUDIT_PUBLIC_KEYS holds no key"),
+    ],
+)
+def test_a_key_of_the_audit_that_is_none_is_named_and_not_repeated(
+    tmp_path: Path, given: dict[str, str], said: str
+) -> None:
+    with pytest.raises(Misconfigured, match=said) as told:
+        settings.read(environ(tmp_path, PROJECTS.encode(), **given))
+    with pytest.raises(Misconfigured, match=said):
+        settings.read_audit({"STATE_DIR": str(tmp_path), **given})
+    assert not any(secret in str(told.value) for secret in (AUDIT, "c2VjcmV0", "no base64", "c2hvcnQ"))

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from shared.errors import NotFound, NotUnderstood
+from shared.errors import Conflict, NotFound, NotUnderstood
 from shared.release import chain, facts, ids
 from shared.streams import Streams, environment_stream, release_stream
 from tools.audit.place import Place
@@ -34,7 +34,18 @@ class Served(Struct, frozen=True):
 
 
 async def what_served(place: Place, project: str, at: str) -> Served:
-    """Return what production of a project answered from at a time; `NotFound` when that was nothing."""
+    """Return what production of a project answered from at a time; `NotFound` when that was nothing.
+
+    `Conflict` names the line because of which nobody can say.
+    """
+    try:
+        return await _what_served(place, project, at)
+    except chain.Broken as error:
+        names = [name for name in await place.ledger.streams("") if name in str(error)]
+        raise Conflict(proven(await verify(place, names))) from error
+
+
+async def _what_served(place: Place, project: str, at: str) -> Served:
     moment, streams = when(at), place.streams
     name = environment_stream(project, "production")
     rows = (await streams.read(name)).records

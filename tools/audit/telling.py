@@ -1,4 +1,4 @@
-"""The access log, and everything as JSON Lines for other programs."""
+"""Who read or decided what, and everything as JSON Lines for other programs."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,16 +9,36 @@ from shared.release import audit, chain, facts
 from tools.audit.place import Place
 
 MONTHS = "access/"
+SAID = (MONTHS, "release/", "environment/")
+"""Streams in which persons appear who read or decided something."""
 
 
 async def accesses(place: Place, who: str = "") -> list[dict[str, str]]:
     """Return who read or decided what, newest first; of one person only, when named."""
-    rows: list[dict[str, str]] = []
-    for name in await place.ledger.streams(MONTHS):
-        for record in (await place.streams.read(name)).records:
-            if isinstance(record.fact, facts.Accessed) and who.casefold() in ("", record.fact.who.casefold()):
-                rows.append({"at": record.at} | msgspec.to_builtins(record.fact))
-    return rows[::-1]
+    rows = [row for prefix in SAID for name in await place.ledger.streams(prefix) for row in await _of(place, name)]
+    wanted = [row for row in rows if who.casefold() in ("", row["who"].casefold())]
+    return sorted(wanted, key=lambda row: row["at"], reverse=True)
+
+
+async def _of(place: Place, name: str) -> list[dict[str, str]]:
+    told = (
+        (record.at, _told(name.partition("/")[2], record.fact)) for record in (await place.streams.read(name)).records
+    )
+    return [{"at": at} | row for at, row in told if row]
+
+
+def _told(about: str, fact: facts.Fact) -> dict[str, str]:
+    match fact:
+        case facts.Accessed():
+            return {"who": fact.who, "how": fact.how, "what": fact.what}
+        case facts.Decided():
+            return {"who": fact.approver, "how": "asked", "what": f"{fact.decision} {about}: {fact.reason}"}
+        case facts.Held() | facts.Lifted():
+            what = "hold" if isinstance(fact, facts.Held) else "lift"
+            return {"who": fact.by, "how": "as said", "what": f"{what} {about}: {fact.reason}"}
+        case facts.LiveDecided(why="rolled back"):
+            return {"who": fact.by, "how": "as said", "what": f"roll {about} back to {fact.release}"}
+    return {}
 
 
 async def exported(place: Place, prefix: str = "") -> AsyncIterator[dict[str, Any]]:

@@ -89,7 +89,7 @@ def covered(found: verifying.Verified) -> str:
     if not found.checkpoint:
         return f"No checkpoint covers them: lines cut off an end are not missed ({command()} audit checkpoint)."
     behind = sum(max(0, one.lines - one.covered) for one in found.streams)
-    return f"Covered up to checkpoint {found.checkpoint}; {behind:,} lines came since."
+    return f"Covered up to checkpoint {found.checkpoint}; {behind:,} line{'' if behind == 1 else 's'} came since."
 
 
 @audit.command()
