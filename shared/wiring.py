@@ -49,7 +49,7 @@ def wired() -> Wired:
     if _wired and _stamp(_wired[0].settings) == _wired[0].stamp:
         return _wired[0]
     read = settings.read()
-    built = Wired(Control.over(_outside(read), read.event_seconds, _locks), read, _stamp(read))
+    built = Wired(Control.over(_outside(read), read.event_seconds, read.branch_minutes, _locks), read, _stamp(read))
     _wired[:] = [built]
     return built
 

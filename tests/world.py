@@ -219,7 +219,8 @@ class World:
             sign=self.sign,
             checkpoints=self.checkpoints,
         )
-        return Control.over(outside, float(TABLE["EVENT_SECONDS"].default), locks)
+        event_seconds, branch_minutes = (float(TABLE[name].default) for name in ("EVENT_SECONDS", "BRANCH_LOOK"))
+        return Control.over(outside, event_seconds, branch_minutes, locks)
 
     def settings(self, secret: bytes) -> Settings:
         """Return what the operator set; every project's pushes are signed with this secret."""

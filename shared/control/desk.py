@@ -17,6 +17,7 @@ from shared.control.closing import Closing
 from shared.control.deciding import Deciding
 from shared.control.edge import within
 from shared.control.governing import Governing
+from shared.control.heads import Heads
 from shared.control.hearing import Hearing
 from shared.control.looking import Looking
 from shared.control.opening import Opened, Opening
@@ -68,12 +69,16 @@ class Control(Struct, frozen=True):
 
     @staticmethod
     def over(
-        outside: Outside, event_seconds: float, locks: MutableMapping[str, asyncio.Lock] | None = None
+        outside: Outside,
+        event_seconds: float,
+        branch_minutes: float,
+        locks: MutableMapping[str, asyncio.Lock] | None = None,
     ) -> "Control":
         """Return the controller of everything that `outside` reaches; `locks` are those of the process.
 
         An event that is not recorded within `event_seconds` is given back: Event Grid waits for 30 and then sends it
         again beside the one that is still worked on.
+        The head of a branch is compared with what was taken in every `branch_minutes`.
         """
         streams = Streams(outside.ledger, outside.clock, outside.sign)
         locks = WeakValueDictionary() if locks is None else locks
@@ -92,7 +97,9 @@ class Control(Struct, frozen=True):
             working=Working(outside, streams, locks),
             closing=Closing(outside, streams, governing),
             deciding=Deciding(outside, streams),
-            patrolling=Patrolling(outside, streams, opening, governing),
+            patrolling=Patrolling(
+                outside, streams, opening, governing, Heads(outside, streams, opening, branch_minutes, {})
+            ),
             reading=reading,
             looking=Looking(reading),
             returning=Returning(outside, streams),

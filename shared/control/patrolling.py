@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from shared.answers import Order
 from shared.control.governing import Governing
+from shared.control.heads import Heads
 from shared.control.opening import Opening
 from shared.control.working import again
 from shared.errors import Moved, SignalboxError
@@ -24,6 +25,7 @@ class Patrolling(Struct, frozen=True):
     streams: Streams
     opening: Opening
     governing: Governing
+    heads: Heads
 
     async def patrol(self) -> list[Order]:
         """Return orders for every open release, for heads that were never pushed to us, and for addresses that lag."""
@@ -34,10 +36,9 @@ class Patrolling(Struct, frozen=True):
         marked = {name.removeprefix("open/") for name, _ in marks}
         for name in self.outside.projects:
             orders += await _looked(name, self._unmarked(name, marked))
-            orders += await _looked(name, self._head(name))
             orders += await _looked(name, self._address(name))
             orders += await _looked(name, self.governing.turns(name))
-        return orders
+        return orders + await self.heads.look()
 
     async def _open(self, release: str, content: bytes) -> list[Order]:
         stream = await self.streams.read(release_stream(release))
@@ -67,21 +68,6 @@ class Patrolling(Struct, frozen=True):
             if release not in marked and release not in known.closed
         ]
         return [release.order for release in begun if release.order]
-
-    async def _head(self, name: str) -> list[Order]:
-        """Compare the branch head with what was taken in: a git host never sends a lost push again."""
-        entry = self.outside.projects[name]
-        known = await self.streams.project(name)
-        tip = await self.outside.repository.tip(entry.repository, entry.branch)
-        if tip is None or any(numbered.commit == tip for numbered in known.numbered.values()):
-            return []
-        if not known.data and entry.data is not None:
-            return []
-        reason = f"branch {entry.branch} stands at {tip[:7]}, which no push told about"
-        new = await self.opening.open(name, tip, "", "push", "", reason)
-        row = facts.CameIn("patrol", f"refs/heads/{entry.branch}", "release", reason, "", new.release)
-        await self.streams.add(project_stream(name), [row])
-        return [new.order] if new.order else []
 
     async def _address(self, name: str) -> list[Order]:
         production = await self.streams.environment(name, "production")

@@ -103,6 +103,8 @@ class Settings(Struct, frozen=True):
     """Seconds within which a request is answered."""
     signed_in: bool = False
     """The platform signs people in before the app is reached."""
+    branch_minutes: float = float(TABLE["BRANCH_LOOK"].default)
+    """Minutes between two looks at the head of a branch."""
     azure: AzureSettings | None = None
     """Only with the backend azure."""
     audit_key: bytes = b""
@@ -142,6 +144,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         event_seconds=given.number("EVENT_SECONDS", 1, 29),
         http_seconds=given.number("HTTP_SECONDS", 1, 200),
         signed_in=given.text("WEBSITE_AUTH_ENABLED").lower() == "true",
+        branch_minutes=given.number("BRANCH_LOOK", 1, 1440),
         azure=_azure(given, storage, state) if backend == "azure" else None,
         audit_key=audit.key,
         checkpoints=audit.checkpoints,

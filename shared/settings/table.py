@@ -90,6 +90,11 @@ TABLES: dict[str, dict[str, Setting]] = {
             "sends a push again)",
             default="9",
         ),
+        "BRANCH_LOOK": Setting(
+            "a number of minutes, 1 to 1440, after which the patrol compares the head of a branch with what was taken "
+            "in, so that a lost webhook costs no more",
+            default="3",
+        ),
     },
     "Where ledger and artifacts are kept": {
         "STORAGE": Setting(

@@ -281,7 +281,7 @@ def controlled(tiny: Tiny) -> Control:
     """Return the controller of a world whose one project is served by the double."""
     world = World(projects=dict(read_projects(PROJECTS.replace("houses]", f"{PROJECT}]")).projects))
     outside = structs.replace(world.control.outside, ledger=tiny.ledger, hosting=tiny.hosting)
-    return Control.over(outside, world.control.event_seconds)
+    return Control.over(outside, world.control.event_seconds, world.control.patrolling.heads.minutes)
 
 
 def decide(control: Control, release: str, generation: int) -> None:

@@ -169,6 +169,7 @@ def test_everything_that_azure_lacks_is_named_at_once(tmp_path: Path) -> None:
         ("AZURE_ATTEMPTS", "6"),
         ("EVENT_SECONDS", "30"),
         ("EVENT_SECONDS", "soon"),
+        ("BRANCH_LOOK", "0"),
         ("HTTP_SECONDS", "0"),
         ("STORAGE", "local"),
         ("PUBLIC_URL", "signalbox.example.org"),
