@@ -94,16 +94,19 @@ def test_a_host_that_is_away_is_asked_no_oftener_and_keeps_no_other_branch_from_
     assert (numbered(world), git.asked) == (["#1 a"], ["away.git main", "houses.git main"])
 
 
-def test_a_head_whose_release_ended_starts_nothing() -> None:
+def test_a_head_whose_release_ended_starts_nothing_also_when_there_are_newer_data() -> None:
     world = World(failing={"train": "no"})
     world.data()
     world.push("a")
+    world.run()
+    world.data("in/february.csv", "2")
     world.run()
     for _ in range(3):
         world.wait(minutes=5)
         world.patrol()
         world.run()
-    assert numbered(world) == ["#1 a"]
+    told = world.facts("project/houses")
+    assert [fact for fact in told if isinstance(fact, facts.CameIn) and fact.source == "patrol"] == []
 
 
 def test_an_old_push_that_is_told_again_starts_nothing() -> None:
