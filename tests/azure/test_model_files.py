@@ -55,6 +55,12 @@ def test_the_folder_with_the_approved_files_is_found_and_no_more_is_read(
     assert looked(model, folder_digest(model / approved)) == (str(model / approved), read)
 
 
+def test_without_a_digest_the_one_folder_that_all_is_in_is_the_model(model: Path) -> None:
+    assert looked(model, "") == (str(model), [])
+    assert looked(model.parent, "") == (str(model), [])
+    assert looked(model / "a", "") == (str(model / "a"), [])
+
+
 def test_other_files_than_the_approved_are_named_by_their_digest(model: Path) -> None:
     said, _ = looked(model, "sha256:none")
 

@@ -4,18 +4,12 @@ What was submitted holds `champion/<name>/` with manifest.json, code/, requireme
 """
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from signalbox_job.outcome import JobFailed
 
 from azure_run import frozen, registered
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "serving"))
-import signalbox_model
-
-del sys.path[0]
 
 
 def describe(run: Any, folder: Path, work: Path, target: Path) -> None:
@@ -26,9 +20,7 @@ def describe(run: Any, folder: Path, work: Path, target: Path) -> None:
     model = Model(run.experiment.workspace, told["model"], version=int(told["version"]))
     model.download(target_dir=str(work / "model"), exist_ok=True)
     try:
-        # Others registered it and gave no digest: there is nothing to compare with.
-        found = str(registered.files_in(work / "model"))
-        files = signalbox_model.verified(str(work / "model"), told["digest"]) if told["digest"] else found
+        files = registered.files(work / "model", told["digest"])
     except RuntimeError as error:
         raise JobFailed(f"the live model is not what was approved: {error}", "Look into the registry") from error
     listed = folder / "requirements.txt"
@@ -38,7 +30,7 @@ def describe(run: Any, folder: Path, work: Path, target: Path) -> None:
         "python": python,
         "path": [str(code)],
         "score": str(code / told["entry"]),
-        "model_dir": str(Path(files).resolve()),
+        "model_dir": str(files.resolve()),
         "schema": str((folder / "schema.json").resolve()),
     }
     target.write_text(json.dumps(descriptor), encoding="utf-8")

@@ -1,9 +1,15 @@
 """A model version that others registered: its files, from the registry of the workspace."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
 from signalbox_job.outcome import JobFailed
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "serving"))
+import signalbox_model
+
+del sys.path[0]
 
 
 def fetch(run: Any, reference: str, work: Path, target: Path) -> None:
@@ -18,10 +24,9 @@ def fetch(run: Any, reference: str, work: Path, target: Path) -> None:
         # Its text may hold headers of the request.
         reason = f"version {number} of {name} could not be had: {type(error).__name__}"
         raise JobFailed(reason, "See that the version is still in the registry, then release again") from error
-    files_in(work).rename(target)
+    files(work, "").rename(target)
 
 
-def files_in(folder: Path) -> Path:
-    """Return where the files of a downloaded version begin: a whole folder comes back as one within the model's own."""
-    inside = list(folder.iterdir())
-    return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
+def files(folder: Path, digest: str) -> Path:
+    """Return where the files of a downloaded version begin, as its service finds them; `RuntimeError` for others."""
+    return Path(signalbox_model.verified(str(folder), digest))

@@ -49,8 +49,7 @@ def _places() -> tuple[str, str]:
         return os.environ["SIGNALBOX_SCHEMA"], os.environ["SIGNALBOX_SCORE"]
     with open(beside, encoding="utf-8") as file:
         told = json.load(file)
-    if told["model"]:
-        os.environ["AZUREML_MODEL_DIR"] = signalbox_model.verified(os.environ["AZUREML_MODEL_DIR"], told["model"])
+    os.environ["AZUREML_MODEL_DIR"] = signalbox_model.verified(os.environ["AZUREML_MODEL_DIR"], told["model"])
     _headers[RELEASE] = told["release"]
     return os.path.join(FOLDER, told["schema"]), os.path.join(FOLDER, told["score"])
 
