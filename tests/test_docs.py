@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from shared.release.config import read_project_file, read_projects
+from shared.release.config import read_projects
+from shared.release.project_file import read_project_file
 from tools.cli import audit, keeping, orphans, people, provision
 
 HOUSE = Path(__file__).resolve().parents[1]

@@ -9,8 +9,8 @@ from msgspec import Struct
 from shared.errors import NotUnderstood, StepFailed
 from shared.ports import Place
 from shared.release import ids
-from shared.release.config import ProjectFile, read_project_file
 from shared.release.facts import Checked, CodeRead, Fact, NewerBegun, ReleaseEnded, ReleaseNumbered
+from shared.release.project_file import ProjectFile, read_project_file
 from shared.release.state import State, fold
 from shared.steps import outside_ci
 from shared.steps.snapshot import read_member, regular_files

@@ -14,10 +14,11 @@ from msgspec import Struct
 from shared.errors import StepFailed
 from shared.ports import Blob, JobKind, JobSpec, Outside, Target
 from shared.release import ids, line
-from shared.release.config import Project, ProjectFile
+from shared.release.config import Project
 from shared.release.environment import EnvironmentState
 from shared.release.facts import Fact, ReleaseOpened, Trained, VersionAdopted
 from shared.release.project import ProjectState
+from shared.release.project_file import ProjectFile
 from shared.release.state import State
 from shared.streams import Streams
 

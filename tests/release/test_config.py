@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import NotUnderstood
-from shared.release import config, ids, written
-from shared.release.config import ProjectFile, read_project_file, read_projects
+from shared.release import config, ids, project_file, written
+from shared.release.config import read_projects
 from shared.release.people import Delegation, Roles
+from shared.release.project_file import ProjectFile, read_project_file
 
 FILE = '[data]\ntarget = "price"\n[evaluate]\nmetric = "rmse"\n'
 KEYS_OF_TRAIN = (
@@ -24,7 +25,7 @@ METRICS = "one of accuracy, average_precision, balanced_accuracy, f1, f1_macro, 
 
 def test_a_project_file_of_four_lines_is_enough_and_the_rest_is_as_documented() -> None:
     read = read_project_file(FILE)
-    assert read == ProjectFile(data=config.DataTable("price"), evaluate=config.EvaluateTable("rmse"))
+    assert read == ProjectFile(data=project_file.DataTable("price"), evaluate=project_file.EvaluateTable("rmse"))
     assert (read.train.script, read.score.script, read.test.paths) == ("train.py", "score.py", ("tests",))
 
 

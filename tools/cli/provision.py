@@ -11,7 +11,8 @@ import msgspec
 import typer
 
 from shared.errors import Misconfigured, NotUnderstood, SignalboxError
-from shared.release.config import read_project_file, read_projects
+from shared.release.config import read_projects
+from shared.release.project_file import read_project_file
 from shared.settings import AzureSettings, read_azure
 from tools.cli.app import HOUSE, Json, app, tell
 from tools.cli.reach import Refused, command
