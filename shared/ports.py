@@ -432,3 +432,7 @@ class Outside(Struct, frozen=True):
     """Signs the ledger's lines, where the operator gave a key."""
     checkpoints: Checkpoints | None = None
     """The second place in which the heads of all streams are kept, where the operator named one."""
+
+    def __repr__(self) -> str:
+        """Say whose it is, and not with which keys: what is shown may be logged."""
+        return f"Outside({self.public_url}, projects {', '.join(self.projects)})"

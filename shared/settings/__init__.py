@@ -72,6 +72,10 @@ class AuditSettings(Struct, frozen=True):
     checkpoints: str
     """A folder, a container's URL or a connection string; empty: no checkpoints are made."""
 
+    def __repr__(self) -> str:
+        """Say where the state is, and leave out all that may hold a secret."""
+        return f"AuditSettings({self.state})"
+
 
 class Settings(Struct, frozen=True):
     """What the operator set; secrets are named in `projects.toml` and stand in the environment as SECRET_<NAME>."""
@@ -111,6 +115,10 @@ class Settings(Struct, frozen=True):
     """32 bytes that sign every fact; empty: nothing is signed."""
     checkpoints: str = ""
     """A folder, a container's URL or a connection string; empty: no checkpoints are made."""
+
+    def __repr__(self) -> str:
+        """Say what runs where, and leave out all that may hold a secret: what is shown may be logged."""
+        return f"Settings({self.backend}, {self.state}, projects {', '.join(self.projects.projects)}, {self.azure})"
 
 
 def read(environ: Mapping[str, str] = os.environ) -> Settings:

@@ -4,9 +4,13 @@ import base64
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from shared import settings
 from shared.errors import Misconfigured
+from shared.settings import AuditSettings, AzureSettings
+from shared.wiring import Wired
+from tests.world import KEY, World
 
 PROJECTS = '[projects.houses]\nrepository = "file:///houses.git"\nsecrets = ["HOUSES"]\napprovers = ["ana"]\n'
 
@@ -269,3 +273,24 @@ def test_a_key_of_the_audit_that_is_none_is_named_and_not_repeated(
     with pytest.raises(Misconfigured, match=said):
         settings.read_audit({"STATE_DIR": str(tmp_path), **given})
     assert not any(secret in str(told.value) for secret in (AUDIT, "c2VjcmV0", "no base64", "c2hvcnQ"))
+def test_what_is_shown_of_settings_and_of_what_they_made_holds_no_secret() -> None:
+    hush, where = "kept-to-itself", Path("state")
+    texts = {name: "" for name in AzureSettings.__struct_fields__} | {"secret": hush, "storage": hush}
+    azure = AzureSettings(**(texts | {"timeout": 1.0, "attempts": 1, "state": where}))
+    world = World()
+    whole = replace(
+        world.settings(hush.encode()),
+        storage=f"AccountKey={hush}",
+        topic_key=hush,
+        approval_key=hush.encode(),
+        credentials=(("https://git.example.org/houses", "HOUSES_READ", hush),),
+        azure=azure,
+        audit_key=hush.encode(),
+        checkpoints=f"AccountKey={hush}",
+    )
+    audit = AuditSettings(whole.storage, where, whole.audit_key, (), whole.checkpoints)
+    wired = Wired(world.control, whole, 0)
+    shown = "".join([*map(repr, (whole, audit, azure, wired)), f"{whole} {audit} {wired}"])
+    assert hush not in shown
+    assert KEY.decode() not in shown
+    assert "houses" in repr(whole)
