@@ -96,7 +96,28 @@ def test_a_key_is_made_and_its_public_part_is_shown(state: tuple[Path, str], sig
     key = read_audit({"AUDIT_KEY": made["key"], "STATE_DIR": str(folder)}).key
     earlier = read_audit({"AUDIT_PUBLIC_KEYS": made["public"], "STATE_DIR": str(folder)}).public_keys
     assert earlier == (Signer(key).public,)
-    assert len(json.loads(signalbox(folder, "audit", "key", "--public", "--json")[1])["id"]) == 8
+    ours = json.loads(signalbox(folder, "audit", "key", "--public", "--json")[1])
+    assert signalbox(folder, "audit", "verify", "--public-key", ours["public"])[0] == 0
+    code, said = signalbox(folder, "audit", "verify", "--public-key", made["public"])
+    assert (code, "signed by a key that is not known here" in said) == (1, True)
+
+
+def test_an_auditor_needs_no_key_that_signs_and_writes_nothing_without_it(
+    state: tuple[Path, str], signalbox: Any, tmp_path: Path
+) -> None:
+    folder, release = state
+    public = json.loads(signalbox(folder, "audit", "key", "--public", "--json")[1])["public"]
+    hidden = {"STORAGE": "local", "STATE_DIR": str(folder), "AUDIT_PUBLIC_KEYS": public}
+    settings = tmp_path / "settings.json"
+    vault = "@Microsoft.KeyVault(SecretUri=https://vault.example.org/secrets/audit)"
+    settings.write_text(json.dumps({"Values": hidden | {"AUDIT_KEY": vault}}))
+    assert signalbox(folder, "audit", "verify", "--settings", str(settings))[0] == 0
+    asked = ("audit", "redact", release, "--reason", "asked for", "--settings", str(settings))
+    code, said = signalbox(folder, *asked)
+    assert (code, "AUDIT_KEY is not readable here" in said) == (1, True)
+    settings.write_text(json.dumps({"Values": hidden | {"CHECKPOINTS": vault}}))
+    code, said = signalbox(folder, "audit", "verify", "--settings", str(settings))
+    assert (code, "give --checkpoints PLACE" in said) == (1, True)
 
 
 def test_where_there_is_no_ledger_it_says_what_to_give(tmp_path: Path, signalbox: Any) -> None:

@@ -116,7 +116,7 @@ async def restore(held: Held, place: Place, by: str) -> Verified:
     """
     if await place.ledger.lengths("") or await place.ledger.marks(""):
         raise Conflict("the ledger is not empty: restore into a new state folder, or into an empty account")
-    verified = await proven(held, place)
+    streams, verified = place.streams, await proven(held, place)
     if wrong := [str(found) for found in verified.findings if found.what != "truncated"]:
         raise Conflict("nothing was restored: " + "; ".join(wrong))
     for digest, content in held.artifacts.items():
@@ -126,7 +126,7 @@ async def restore(held: Held, place: Place, by: str) -> Verified:
         for start in range(0, len(content), SCANNED):
             await place.ledger.append(name, content[start : start + SCANNED], start)
     # Marks last: before them the patrol has nothing to look at.
-    await place.streams.add(AUDIT, [facts.Restored(held.digest, held.at, by)])
+    await streams.add(AUDIT, [facts.Restored(held.digest, held.at, by)])
     for name, content in held.marks.items():
         await place.ledger.mark(name, content)
     return verified

@@ -43,7 +43,7 @@ class Done(Struct, frozen=True):
 async def of_release(place: Place, release: str, asked: Asked) -> Done:
     """Take all texts of people out of a release that has ended, and out of what its project says of it."""
     name = release_stream(release)
-    known = state.fold((await place.streams.read(name)).facts)
+    known = state.fold((await place.read.read(name)).facts)
     if known.opened is None:
         raise NotFound(f"there is no release {release}: give its id")
     if known.ended is None:
@@ -78,31 +78,32 @@ async def older_than(place: Place, days: int, now: datetime, asked: Asked) -> Do
     before = now - timedelta(days=days)
     done: dict[str, int] = {}
     for name in await place.ledger.streams("release/"):
-        stream = await place.streams.read(name)
+        stream = await place.read.read(name)
         if stream.records and when(stream.records[-1].at) < before and await _ended(place, name):
             done |= (await of_release(place, name.removeprefix("release/"), asked)).lines
     for name in await place.ledger.streams(MONTHS):
-        stream = await place.streams.read(name)
+        stream = await place.read.read(name)
         if name.removeprefix(MONTHS) < f"{before:%Y-%m}" and stream.records:
             done |= (await _redact(place, {name: redaction.without_texts}, asked)).lines
     return Done(done)
 
 
 async def _ended(place: Place, name: str) -> bool:
-    return state.fold((await place.streams.read(name)).facts).ended is not None
+    return state.fold((await place.read.read(name)).facts).ended is not None
 
 
 async def _redact(place: Place, changes: dict[str, Change], asked: Asked) -> Done:
     if not hasattr(place.ledger, "rewrite"):
         raise Conflict("append blobs cannot be changed: redact in a copy that was restored into a state folder")
     done: dict[str, int] = {}
+    streams = place.streams
     for name, change in changes.items():
         content = await place.ledger.read(name)
         chain.decode(name, content)
         new, redacted = _changed(name, audit.lines_of(content), change, asked)
         if redacted:
             # Said first: a line that is as it was proves itself, one that was changed and of which nothing is said not.
-            await place.streams.add(AUDIT, redacted)
+            await streams.add(AUDIT, redacted)
             await cast(Rewritable, place.ledger).rewrite(name, b"".join(new), len(content))
             done[name] = len(redacted)
     return Done(done)

@@ -46,7 +46,7 @@ async def what_served(place: Place, project: str, at: str) -> Served:
 
 
 async def _what_served(place: Place, project: str, at: str) -> Served:
-    moment, streams = when(at), place.streams
+    moment, streams = when(at), place.read
     name = environment_stream(project, "production")
     rows = (await streams.read(name)).records
     if not rows:

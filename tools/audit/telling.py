@@ -21,9 +21,7 @@ async def accesses(place: Place, who: str = "") -> list[dict[str, str]]:
 
 
 async def _of(place: Place, name: str) -> list[dict[str, str]]:
-    told = (
-        (record.at, _told(name.partition("/")[2], record.fact)) for record in (await place.streams.read(name)).records
-    )
+    told = ((record.at, _told(name.partition("/")[2], record.fact)) for record in (await place.read.read(name)).records)
     return [{"at": at} | row for at, row in told if row]
 
 

@@ -6,7 +6,7 @@ import json as js
 import os
 import secrets
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -30,16 +30,25 @@ Of = Annotated[
     Path | None, typer.Option("--settings", help="A ledger elsewhere: a local.settings.json, or az's app settings.")
 ]
 Second = Annotated[str, typer.Option("--checkpoints", help="Where the checkpoints are. [as set]")]
+Trusted = Annotated[
+    list[str] | None, typer.Option("--public-key", help="Believe only this one, whatever is set; may be repeated.")
+]
 T = TypeVar("T")
 
 
-def opened(state: Path | None, settings: Path | None, checkpoints: str = "", new: bool = False) -> Place:
+def opened(
+    state: Path | None,
+    settings: Path | None,
+    checkpoints: str = "",
+    new: bool = False,
+    trusted: Sequence[str] | None = None,
+) -> Place:
     """Return the ledger of a state folder, which may be a `new` one, or the one that settings name."""
     also = {"CHECKPOINTS": checkpoints} if checkpoints else {}
     if settings is not None:
         values, _, _ = given_settings(settings)
-        return place.of_settings(values | also)
-    return place.of_state(find_state(state), dict(os.environ) | also, new)
+        return place.of_settings(values | also, trusted or ())
+    return place.of_state(find_state(state), dict(os.environ) | also, new, trusted or ())
 
 
 def done(work: Coroutine[Any, Any, T]) -> T:
@@ -53,6 +62,7 @@ def done(work: Coroutine[Any, Any, T]) -> T:
 @audit.command("verify")
 def verify_(
     release: Annotated[str, typer.Argument(help="Only this release, by its id; all when left out.")] = "",
+    public_key: Trusted = None,
     checkpoints: Second = "",
     settings: Of = None,
     state: State = None,
@@ -61,7 +71,7 @@ def verify_(
     """Prove every line by its signature, its chain and the checkpoints; exit 1 when one does not prove itself."""
 
     async def verified() -> verifying.Verified:
-        at = opened(state, settings, checkpoints)
+        at = opened(state, settings, checkpoints, trusted=public_key)
         return await verifying.verify(at, [f"release/{release}"] if release else None)
 
     found = done(verified())
@@ -155,6 +165,7 @@ def checkpoint_(
 def what_served_(
     project: Annotated[str, typer.Argument(help="As projects.toml names it.")],
     at: Annotated[str, typer.Option(help="A time, as 2026-03-03T14:00; in UTC unless it says its zone. [now]")] = "",
+    public_key: Trusted = None,
     checkpoints: Second = "",
     settings: Of = None,
     state: State = None,
@@ -164,7 +175,8 @@ def what_served_(
 
     async def asked() -> served.Served:
         moment = at or datetime.now(UTC).isoformat(timespec="seconds")
-        return await served.what_served(opened(state, settings, checkpoints), project, moment)
+        at_rest = opened(state, settings, checkpoints, trusted=public_key)
+        return await served.what_served(at_rest, project, moment)
 
     one = done(asked())
     answer = to_builtins(one) | {"verified": {"whole": one.verified.whole, "checkpoint": one.verified.checkpoint}}
