@@ -49,6 +49,7 @@ def test_what_was_lost_is_put_back_and_a_release_at_work_goes_on_into_production
     assert {name: RUNNER.run(world.ledger.read(name)) for name in before if name != "audit"} == {
         name: content for name, content in before.items() if name != "audit"
     }
+    assert RUNNER.run(world.ledger.marks("")) == list(held.marks.items())
     assert world.state(first).ended is not None
     world.patrol()
     world.run()

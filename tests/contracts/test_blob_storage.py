@@ -248,6 +248,7 @@ def test_a_stream_goes_on_in_the_next_segment_and_keeps_its_positions(
     for reader in (short, storage.ledger(tmp_path)):
         assert read(reader, start) == whole[start:]
     assert asyncio.run(short.streams("")) == [STREAM]
+    assert asyncio.run(short.lengths("")) == {STREAM: len(asyncio.run(short.read(STREAM)))}
     with pytest.raises(Conflict, match="28 bytes"):
         append(storage.ledger(tmp_path), b"x", 24)
 
