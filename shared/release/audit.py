@@ -74,7 +74,7 @@ def examine(name: str, content: bytes, known: Known) -> Examined:
     walk.go()
     covers = known.covers.get(name, ())
     newest = covers[-1] if covers else (0, Covered(name, 0, 0, ""))
-    found = sorted(set(walk.findings), key=lambda one: one.line)
+    found = sorted(dict.fromkeys(walk.findings), key=lambda one: one.line)
     return Examined(name, len(walk.lines), walk.states.count("good"), newest[1].lines, newest[0], tuple(found))
 
 

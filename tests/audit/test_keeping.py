@@ -41,7 +41,7 @@ def test_what_was_lost_is_put_back_and_a_release_at_work_goes_on_into_production
     world.results["evaluate"] |= {"verdict": "better", "champion": 4.0, "gain": 0.5, "low": 0.1, "high": 0.9}
     checkpoint(world)
     held = backed_up(world, tmp_path / "backup")
-    assert (len(held.marks), len(held.artifacts)) == (1, 2)
+    assert (len(held.marks), len(held.artifacts)) == (1, 3)
     before = {name: RUNNER.run(world.ledger.read(name)) for name in RUNNER.run(world.ledger.streams(""))}
     lose(world)
     world.orders.clear()

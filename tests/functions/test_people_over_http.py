@@ -280,7 +280,7 @@ def test_health_says_when_each_source_was_heard_and_is_amber_while_one_is_silent
 def test_health_says_what_makes_the_ledger_prove_itself(app: App) -> None:
     assert read(app.http(health, "GET"))["proof"] == {"signed": False, "checkpoints": False}
     outside = replace(app.world.control.outside, sign=lambda message: "", checkpoints=MemoryCheckpoints())
-    wiring.use(wiring.Wired(Control.over(outside, event_seconds=1.0), app.world.settings(SECRET), 0))
+    wiring.use(wiring.Wired(Control.over(outside, event_seconds=1.0, branch_minutes=3.0), app.world.settings(SECRET), 0))
     assert read(app.http(health, "GET"))["proof"] == {"signed": True, "checkpoints": True}
 
 
@@ -289,7 +289,7 @@ def test_health_says_that_the_ledger_cannot_be_asked(app: App) -> None:
         async def read(self, stream: str, start: int = 0) -> bytes:
             raise Unavailable("the storage account is away")
 
-    control = Control.over(replace(app.world.control.outside, ledger=Away()), event_seconds=1.0)
+    control = Control.over(replace(app.world.control.outside, ledger=Away()), event_seconds=1.0, branch_minutes=3.0)
     wiring.use(wiring.Wired(control, app.world.settings(SECRET), 0))
     told = read(app.http(health, "GET"))
     assert (told["status"], told["settings"]) == ("degraded", [])
