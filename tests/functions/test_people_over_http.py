@@ -280,7 +280,8 @@ def test_health_says_when_each_source_was_heard_and_is_amber_while_one_is_silent
 def test_health_says_what_makes_the_ledger_prove_itself(app: App) -> None:
     assert read(app.http(health, "GET"))["proof"] == {"signed": False, "checkpoints": False}
     outside = replace(app.world.control.outside, sign=lambda message: "", checkpoints=MemoryCheckpoints())
-    wiring.use(wiring.Wired(Control.over(outside, event_seconds=1.0, branch_minutes=3.0), app.world.settings(SECRET), 0))
+    control = Control.over(outside, event_seconds=1.0, branch_minutes=3.0)
+    wiring.use(wiring.Wired(control, app.world.settings(SECRET), 0))
     assert read(app.http(health, "GET"))["proof"] == {"signed": True, "checkpoints": True}
 
 
