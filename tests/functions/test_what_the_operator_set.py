@@ -273,6 +273,8 @@ def test_a_key_of_the_audit_that_is_none_is_named_and_not_repeated(
     with pytest.raises(Misconfigured, match=said):
         settings.read_audit({"STATE_DIR": str(tmp_path), **given})
     assert not any(secret in str(told.value) for secret in (AUDIT, "c2VjcmV0", "no base64", "c2hvcnQ"))
+
+
 def test_what_is_shown_of_settings_and_of_what_they_made_holds_no_secret() -> None:
     hush, where = "kept-to-itself", Path("state")
     texts = {name: "" for name in AzureSettings.__struct_fields__} | {"secret": hush, "storage": hush}
