@@ -135,6 +135,7 @@ def _came_in(known: CameInRow) -> dict[str, Any]:
         case facts.CameIn():
             release = fact.release
             row |= {"id": f"{known.project or '-'}:{known.line}", "delivery": fact.delivery, "reason": fact.reason}
+            row |= {"secret": fact.secret} if fact.secret else {}
             told = {"source": fact.source, "subject": fact.subject, "became": words.became(fact)}
         case facts.Heard():
             told = {"source": fact.event, "subject": fact.subject, "became": "kept by", "reason": fact.status}
@@ -147,15 +148,21 @@ def _came_in(known: CameInRow) -> dict[str, Any]:
 
 
 def sources(known: Iterable[LastHeard], now: datetime) -> dict[str, Any]:
-    """Return when each source was last heard by any project, and who is silent for longer than is expected."""
+    """Return when each source was last heard by any project, and who is silent for longer than is expected.
+
+    And who still proves itself by a secret that is to be given up: no secret is named, for health is read by anybody.
+    """
     last: dict[str, str] = {}
     silent = []
+    previous = []
     for each in known:
         last[each.source] = max(last.get(each.source, ""), each.at)
         if each.expected and (not each.at or now - datetime.fromisoformat(each.at) > timedelta(hours=each.expected)):
             since = f"is silent since {each.at[:16]}" if each.at else "was never heard"
             silent.append(f"{each.source} {since}, expected every {each.expected:g} h")
-    return {"sources": last, "silent": sorted(set(silent))}
+        if each.previous:
+            previous.append(f"a previous secret is still in use by {each.source}, last at {each.at[:16]}")
+    return {"sources": last, "silent": sorted(set(silent)), "previous_secrets": sorted(set(previous))}
 
 
 def environments(known: Iterable[KnownEnvironment]) -> dict[str, Any]:

@@ -123,9 +123,16 @@ class Reading(Struct, frozen=True):
         for name, entry in self.outside.projects.items():
             records = (await self.streams.read(project_stream(name))).records
             rows = ((each.fact, each.at) for each in records)
-            last: dict[str, str] = dict.fromkeys(entry.expect, "")
-            last |= {row.source: at for row, at in rows if isinstance(row, facts.CameIn) and row.source in OUTSIDE}
-            found += [LastHeard(name, source, at, _hours(entry, source)) for source, at in last.items()]
+            last: dict[str, tuple[str, str]] = dict.fromkeys(entry.expect, ("", ""))
+            last |= {
+                row.source: (at, row.secret)
+                for row, at in rows
+                if isinstance(row, facts.CameIn) and row.source in OUTSIDE
+            }
+            found += [
+                LastHeard(name, source, at, _hours(entry, source), secret if secret in entry.secrets[1:] else "")
+                for source, (at, secret) in last.items()
+            ]
         return found
 
     async def asked(self, name: str) -> tuple[state.State, dict[str, Any]]:

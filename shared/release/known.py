@@ -52,6 +52,8 @@ class LastHeard(Struct, frozen=True):
     source: str
     at: str
     expected: float = 0.0
+    previous: str = ""
+    """The secret that proved it then, when it is not the first of the project's: it is to be given the first."""
 
 
 class KnownProject(Struct, frozen=True):

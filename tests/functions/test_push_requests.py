@@ -1,14 +1,21 @@
 """What a push, and what only looks like one, gets for an answer."""
 
 import base64
+import hashlib
+import hmac
 import json
 
 import msgspec
 import pytest
 
+from functions.events import events
+from functions.health import health
 from functions.on_push import on_push
+from shared import wiring
 from tests.functions.conftest import SECRET, App, push_body, signed
 from tests.world import commit
+
+NEW_SECRET = b"the secret that comes after it"
 
 
 def nothing_was_opened(app: App) -> bool:
@@ -121,3 +128,67 @@ def test_a_push_to_a_repository_of_several_projects_is_answered_with_every_relea
     assert [(order.step, order.release) for order in app.world.orders] == [
         ("check", opened["release"]) for opened in answer["releases"]
     ]
+
+
+def rotating(app: App) -> None:
+    """Let the project have a new secret, and the one before it."""
+    app.world.projects["houses"] = msgspec.structs.replace(
+        app.world.projects["houses"], secrets=("HOUSES_NEW", "HOUSES_PUSH"), outside_ci="tests"
+    )
+    wired = wiring.wired()
+    named = (("houses", "HOUSES_NEW", NEW_SECRET), ("houses", "HOUSES_PUSH", SECRET))
+    wiring.use(wiring.Wired(wired.control, msgspec.structs.replace(wired.settings, secrets=named), 0))
+
+
+def test_a_secret_is_changed_without_losing_a_push_and_health_says_while_the_previous_one_is_in_use(app: App) -> None:
+    rotating(app)
+    for letter, secret in (("a", SECRET), ("b", NEW_SECRET), ("c", SECRET)):
+        body = push_body(app.world.commit(letter))
+        assert app.http(on_push, "POST", body, **signed(body, secret)).status_code == 202
+        told = json.loads(app.http(health, "GET").get_body())
+        in_use = f"a previous secret is still in use by github, last at {app.world.now:%Y-%m-%dT%H:%M}"
+        used = [in_use] if secret == SECRET else []
+        assert (told["previous_secrets"], told["status"]) == (used, "ok")
+    rows = json.loads(app.http(events, "GET").get_body())["events"]
+    assert [row["secret"] for row in rows if row["source"] == "github"] == ["HOUSES_PUSH", "HOUSES_NEW", "HOUSES_PUSH"]
+    assert app.world.state_of_project().next_number == 4
+    houses = msgspec.structs.replace(app.world.projects["houses"], secrets=("HOUSES_NEW",))
+    app.world.projects["houses"] = houses
+    assert json.loads(app.http(health, "GET").get_body())["previous_secrets"] == []
+
+
+def test_gitlab_and_bitbucket_push_with_their_proofs_and_nobody_else_does(app: App) -> None:
+    rotating(app)
+    lab = {
+        "object_kind": "push",
+        "ref": "refs/heads/main",
+        "before": commit("0"),
+        "after": app.world.commit("a"),
+        "project": {"git_http_url": "https://git.example.org/acme/houses.git"},
+    }
+    moved = {"type": "branch", "name": "main", "target": {"hash": app.world.commit("b")}}
+    bucket = {"repository": {"full_name": "acme/houses"}, "push": {"changes": [{"new": moved, "old": None}]}}
+    for number, (key, status) in enumerate(((NEW_SECRET, 202), (SECRET, 202), (b"a guess of some length", 401))):
+        body = json.dumps(lab | {"after": app.world.commit("ace"[number])}).encode()
+        proof = {"x_gitlab_event": "Push Hook", "x_gitlab_token": key.decode()}
+        assert app.http(on_push, "POST", body, **proof).status_code == status
+        moved["target"] = {"hash": app.world.commit("bdf"[number])}
+        body = json.dumps(bucket).encode()
+        signature = "sha256=" + hmac.new(key, body, hashlib.sha256).hexdigest()
+        answer = app.http(on_push, "POST", body, x_event_key="repo:push", x_hub_signature=signature)
+        assert answer.status_code == status
+    assert [one.commit[0] for one in app.world.state_of_project().numbered.values()] == list("abcd")
+
+
+def test_the_outside_ci_is_heard_over_the_same_address_and_taken_in_again_when_a_person_says_so(app: App) -> None:
+    rotating(app)
+    run = {"id": 7, "head_sha": commit("a"), "conclusion": "success", "name": "tests"}
+    told = {"action": "completed", "workflow_run": run, "repository": {"full_name": "acme/houses"}}
+    body = json.dumps(told).encode()
+    answer = app.http(on_push, "POST", body, **signed(body, NEW_SECRET, event="workflow_run"))
+    assert json.loads(answer.get_body())["recorded"] == ["tests said success of aaaaaaa"]
+    assert ("tests", commit("a")) in app.world.state_of_project().ci
+    (row,) = json.loads(app.http(events, "GET").get_body())["events"]
+    asked = json.dumps({"by": "bo@example.org", "reason": "to be sure"}).encode()
+    again = app.http(events, "POST", asked, route={"path": f"{row['id']}/replay"})
+    assert json.loads(again.get_body())["recorded"] == ["tests said success of aaaaaaa; it came in before"]

@@ -125,6 +125,11 @@ def loaded(health: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("ledger", str(health["ledger"]), "see that the storage answers, then look again")
     for silent in health.get("silent", []):
         yield Finding("sources", silent, f"look at the webhook or subscription at its sender, then {command()} events")
+    for used in health.get("previous_secrets", []):
+        # It is believed until it is taken out of projects.toml: this is told, and is no fault of the stack.
+        yield Finding(
+            "sources", f"{used}: give its webhook the first secret of the project ({command()} events --json)"
+        )
     for reason, at in health.get("turned_away", {}).items():
         # Strangers knock at every open door: this is told, and is no fault of the stack.
         yield Finding("sources", f"somebody was turned away, last at {at}: {reason}")
