@@ -362,16 +362,9 @@ def test_a_wrong_use_is_exit_code_2(signalbox: Any) -> None:
 
 def test_the_doctor_finds_what_is_wrong_with_a_stack(stack: stand_in.StandIn, signalbox: Any) -> None:
     stack.answers["GET /admin/host/status"] = (200, {"state": "Running"})
-    stack.answer(
-        "GET",
-        "health",
-        {
-            "functions": ["on_push"],
-            "failed": {"patrol": "no croniter"},
-            "settings": SETTINGS,
-            "untold": {"MAIL": "away"},
-        },
-    )
+    used = "a previous secret is still in use by github, last at 2026-03-03T09:00"
+    told = {"functions": ["on_push"], "failed": {"patrol": "no croniter"}, "settings": SETTINGS}
+    stack.answer("GET", "health", told | {"untold": {"MAIL": "away"}, "previous_secrets": [used]})
     (stack.state / "subscriptions.json").write_text('[{"name": "a", "function": "on_gone", "types": []}]')
     stack.state.chmod(0o755)
     said = signalbox("doctor")
@@ -383,6 +376,7 @@ def test_the_doctor_finds_what_is_wrong_with_a_stack(stack: stand_in.StandIn, si
         "chmod 700",
         "patrol did not load: no croniter",
         "MAIL hears nothing: away",
+        f"{used}: give its webhook the first secret of the project",
         "LIVE_URL is missing: the base",
         "on_gone: no such function",
     ):
