@@ -136,15 +136,20 @@ def test_a_release_whose_ci_was_run_anew_is_run_again_and_asked_about() -> None:
     assert world.state(again["release"]).asked
 
 
-def test_new_data_is_no_way_round_the_ci() -> None:
+@pytest.mark.parametrize("verdict", ["", "failure"])
+def test_new_data_and_a_person_are_no_way_round_the_ci(verdict: Literal["", "failure"]) -> None:
     world = gated()
     world.push("a")
     world.run()
     world.data()
-    world.take_in(ended(commit("a"), "failure"))
+    world.take_in(notices.OpenAsked("houses", "ana@example.org", "audit", "k"))
     world.run()
-    world.tick()
-    world.run()
+    if verdict:
+        world.take_in(ended(commit("a"), verdict))
+        world.run()
+    opened = list(world.state_of_project().numbered)
+    assert len(opened) >= 2
+    assert {world.ended(release) for release in opened} == {"failed" if verdict else "open"}
     assert world.outbox == {}
 
 
