@@ -6,7 +6,7 @@ import azure.functions as func
 
 from shared import reports, wiring
 from shared.control import Answer
-from shared.sources import people
+from shared.sources import identity, people
 
 bp = func.Blueprint()
 
@@ -25,9 +25,10 @@ async def environments(req: func.HttpRequest, orders: func.Out[typing.List[str]]
 
 async def _govern(req: func.HttpRequest) -> Answer:
     project, _, environment = req.route_params.get("path", "").strip("/").partition("/")
-    return await wiring.control().take_in(
-        [people.environment_request(project, environment, req.headers, req.get_body())]
-    )
+    wired = wiring.wired()
+    who = identity.sender(req.headers, req.params, wired.settings, wired.control.outside.clock())
+    asked = people.environment_request(project, environment, req.headers, req.get_body())
+    return await wired.control.take_in([identity.behind(asked, who)])
 
 
 async def _show(req: func.HttpRequest) -> Answer:

@@ -6,7 +6,7 @@ import azure.functions as func
 
 from shared import reports, wiring
 from shared.control import Answer
-from shared.sources import dead_letters, people
+from shared.sources import dead_letters, identity, people
 
 bp = func.Blueprint()
 
@@ -25,7 +25,9 @@ async def events(req: func.HttpRequest, orders: func.Out[typing.List[str]]) -> f
 
 async def _replay(req: func.HttpRequest) -> Answer:
     asked = people.replay_request(req.route_params.get("path", ""), req.headers, req.get_body())
-    return await wiring.control().replay(asked, dead_letters.told)
+    wired = wiring.wired()
+    who = identity.sender(req.headers, req.params, wired.settings, wired.control.outside.clock())
+    return await wired.control.replay(identity.behind(asked, who), dead_letters.told)
 
 
 async def _show(req: func.HttpRequest) -> Answer:

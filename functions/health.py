@@ -35,4 +35,5 @@ async def health(req: func.HttpRequest) -> func.HttpResponse:
 async def _sources() -> Answer:
     control = wiring.control()
     sources = reports.sources(await control.reading.last_heard(), control.outside.clock())
-    return Answer(body=sources | {"untold": await control.outgoing.untold()})
+    waits = {"untold": await control.outgoing.untold(), "policies_wait": await control.ruling.waiting()}
+    return Answer(body=sources | waits)

@@ -6,7 +6,7 @@ import azure.functions as func
 
 from shared import reports, wiring
 from shared.control import Answer
-from shared.sources import people
+from shared.sources import identity, people
 
 bp = func.Blueprint()
 
@@ -26,9 +26,12 @@ async def releases(req: func.HttpRequest, orders: func.Out[typing.List[str]]) ->
 
 
 async def _ask(req: func.HttpRequest, name: str, view: str) -> Answer:
+    wired, body = wiring.wired(), req.get_body()
+    who = identity.sender(req.headers, req.params, wired.settings, wired.control.outside.clock())
     if not name:
-        return await wiring.control().take_in([people.open_request(req.headers, req.get_body())])
-    return await wiring.control().take_in([people.about_release(view, name, req.headers, req.get_body())])
+        return await wired.control.take_in([identity.behind(people.open_request(req.headers, body), who)])
+    asked = people.about_release(view, name, req.headers, body)
+    return await wired.control.take_in([identity.behind(asked, who)])
 
 
 async def _show(req: func.HttpRequest, name: str, view: str) -> Answer:

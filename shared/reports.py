@@ -179,6 +179,7 @@ def _environment(known: KnownEnvironment) -> dict[str, Any]:
         "held": {"by": held.by, "reason": held.reason, "at": _when(known.stream, held)} if held else None,
         "waiting": [_waiting(each.state) for each in known.waiting],
         "pending": known.pending,
+        "rules_wait": known.rules_wait,
     }
 
 

@@ -49,8 +49,10 @@ def test_the_sample_of_a_project_is_understood() -> None:
 
 
 def test_the_sample_of_the_operator_is_understood() -> None:
-    operator = next(text for text in samples("toml") if "[projects." in text)
-    assert read_projects(operator).projects["prices"].quorum == 1
+    whole, decides = (text for text in samples("toml") if "[projects." in text and "approvers" in text)
+    assert read_projects(whole).projects["prices"].quorum == 1
+    rules = decides.replace("approvers =", 'repository = "https://git.example.org/team/prices.git"\napprovers =', 1)
+    assert read_projects(rules).projects["prices"].required == ("@risk",)
 
 
 def test_every_command_that_is_named_exists() -> None:

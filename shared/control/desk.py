@@ -25,6 +25,7 @@ from shared.control.patrolling import Patrolling
 from shared.control.reading import Reading
 from shared.control.replaying import Replaying
 from shared.control.returning import Returning, Told
+from shared.control.ruling import Ruling
 from shared.control.scheduling import Scheduling
 from shared.control.speaking import SpeaksFor
 from shared.control.telling import Outgoing
@@ -53,6 +54,7 @@ class Control(Struct, frozen=True):
     working: Working
     closing: Closing
     deciding: Deciding
+    ruling: Ruling
     patrolling: Patrolling
     reading: Reading
     looking: Looking
@@ -97,6 +99,7 @@ class Control(Struct, frozen=True):
             working=Working(outside, streams, locks),
             closing=Closing(outside, streams, governing),
             deciding=Deciding(outside, streams),
+            ruling=Ruling(outside, streams),
             patrolling=Patrolling(
                 outside, streams, opening, governing, Heads(outside, streams, opening, branch_minutes, {})
             ),
@@ -132,11 +135,14 @@ class Control(Struct, frozen=True):
                 case notices.RerunAsked():
                     new, _ = await self.triggers.pull(await self._named(notice), speaks_for)
                     opened += new
-                case notices.EnvironmentAsked():
+                case notices.EnvironmentAsked(project=project, by=by, how=how):
+                    await self.ruling.allow(project, by, how, "operator")
                     answer = await self.deciding.govern(notice)
                     # A roll back is told at once, and not only when the address answers from where it went.
                     due = await self.outgoing.after(Order("", "", 1, notice.project, notice.environment))
                     return msgspec.structs.replace(answer, orders=(*answer.orders, *due))
+                case notices.PolicyAccepted():
+                    return await self.ruling.accept(notice)
                 case notices.RunHeard() | notices.ModelHeard() | notices.ImageHeard() | notices.ServiceHeard():
                     orders += await self.hearing.hear(notice)
                 case notices.BuildHeard():
@@ -144,6 +150,8 @@ class Control(Struct, frozen=True):
                     orders += looks
                     recorded += said
                 case _:
+                    if isinstance(notice, notices.OpenAsked):
+                        await self.ruling.allow(notice.project, notice.by, notice.how, "operator")
                     new, said = await self.triggers.pull(notice, speaks_for)
                     opened += new
                     recorded += said
@@ -151,9 +159,10 @@ class Control(Struct, frozen=True):
         return Answer(202, {"releases": [new.plain() for new in opened], "recorded": recorded}, tuple(orders))
 
     async def _named(self, notice: _Asked) -> _Asked:
-        """Return what is asked about a release with its id: people say an alias, a number or a version."""
-        known = await self.reading.release(notice.release)
-        return msgspec.structs.replace(notice, release=known.state.release.release)
+        """Return what an operator asks of a release with its id: people say an alias, a number or a version."""
+        opened = (await self.reading.release(notice.release)).state.release
+        await self.ruling.allow(opened.project, notice.by, notice.how, "operator")
+        return msgspec.structs.replace(notice, release=opened.release)
 
     def turn_away(self, reason: str) -> None:
         """Remember that somebody we do not trust came, for health to tell."""
@@ -161,6 +170,10 @@ class Control(Struct, frozen=True):
 
     async def replay(self, asked: notices.ReplayAsked, told: Told) -> Answer:
         """Take in again what a row told; `told` reads what came back from a dead letter."""
+        about = asked.row.rpartition(":")[0]
+        # What is nobody's may be anybody's once it is taken in again.
+        for name in [about] if about in self.outside.projects else self.outside.projects:
+            await self.ruling.allow(name, asked.by, asked.how, "operator")
         return await self.replaying.replay(asked, told, self.take_in)
 
     async def take_in_event(self, read: Callable[[], Sequence[Notice]], function: str) -> Answer:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from shared.errors import Conflict, NotFound
 from shared.ports import Outside
-from shared.release import chain, environment, facts, ids, line, project, state
+from shared.release import chain, environment, facts, ids, line, policy, project, state
 from shared.release.config import Project, Source
 from shared.release.known import CameInRow, KnownEnvironment, KnownRelease, LastHeard
 from shared.release.line import outcome
@@ -74,13 +74,15 @@ class Reading(Struct, frozen=True):
     async def _environment(self, name: str, which: str) -> KnownEnvironment:
         stream = await self.streams.read(environment_stream(name, which))
         waiting: tuple[KnownRelease, ...] = ()
-        pending = ""
+        pending, rules_wait = "", False
         if which == "production":
             known = await self.streams.project(name)
             waiting = tuple(open for open in await self._open(known) if line.standing(open.state) == "ask")
-            pending = _pending(known)
+            pending, rules_wait = _pending(known), policy.waits(known, self.outside.projects[name])
         address = self.outside.hosting.address(name, which)
-        return KnownEnvironment(name, which, environment.fold(stream.facts), stream, waiting, address, pending)
+        return KnownEnvironment(
+            name, which, environment.fold(stream.facts), stream, waiting, address, pending, rules_wait
+        )
 
     async def _open(self, known: project.ProjectState) -> list[KnownRelease]:
         still = [release for release in known.numbered if release not in known.closed]

@@ -1,11 +1,13 @@
 """What was read of a release or an environment: the fold beside the stream it came from."""
 
 from collections.abc import Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+import msgspec
 from msgspec import Struct
 
 from shared.release import chain, environment, facts, project, state
+from shared.release.policy import ApprovalPolicy
 
 Row = TypeVar("Row")
 
@@ -29,6 +31,36 @@ class KnownEnvironment(Struct, frozen=True):
     address: str
     pending: str = ""
     """What data, drift or a schedule want of the project, and why it waits; empty when nothing is wanted."""
+    rules_wait: bool = False
+    """Whether projects.toml says another approval policy than the one in force."""
+
+
+class KnownPolicy(Struct, frozen=True):
+    """The approval policy in force and the one that is written in the file, which waits when it is another.
+
+    `weaker` says what the written one lets through that the other stops, `backed` who agreed to it already.
+    """
+
+    project: str
+    in_force: ApprovalPolicy
+    written: ApprovalPolicy
+    weaker: tuple[str, ...]
+    backed: tuple[str, ...]
+    set: facts.PolicySet | None
+    """None while no release of the project was asked about."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether the written policy is another than the one in force."""
+        return self.in_force.digest != self.written.digest
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as people and programs read it."""
+        sides = {"in_force": self.in_force, "written": self.written}
+        told = {name: {"digest": rules.digest} | msgspec.to_builtins(rules) for name, rules in sides.items()}
+        since = {"by": list(self.set.by), "reason": self.set.reason} if self.set else {"by": [], "reason": ""}
+        waits = {"waits": self.waits, "weaker": list(self.weaker), "agreed": list(self.backed)}
+        return {"project": self.project, **told, "set": since, **waits, "may_accept": list(self.in_force.admins)}
 
 
 class CameInRow(Struct, frozen=True):

@@ -10,6 +10,8 @@ import msgspec
 from msgspec import Struct
 
 Environment = Literal["staging", "production"]
+Proof = Literal["", "entra", "pass", "link"]
+"""What proved who somebody is: nothing, the platform's sign-in, a pass, or a link that was sent to them."""
 
 
 class Pushed(Struct, frozen=True):
@@ -112,7 +114,7 @@ class DecisionGiven(Struct, frozen=True):
     decision: Literal["approve", "reject"]
     reason: str
     evidence: str
-    how: str = ""
+    how: Proof = ""
 
 
 class OpenAsked(Struct, frozen=True):
@@ -122,6 +124,7 @@ class OpenAsked(Struct, frozen=True):
     by: str
     reason: str
     key: str
+    how: Proof = ""
 
 
 class CancelAsked(Struct, frozen=True):
@@ -130,6 +133,7 @@ class CancelAsked(Struct, frozen=True):
     release: str
     by: str
     reason: str
+    how: Proof = ""
 
 
 class ResumeAsked(Struct, frozen=True):
@@ -138,6 +142,7 @@ class ResumeAsked(Struct, frozen=True):
     release: str
     by: str
     reason: str
+    how: Proof = ""
 
 
 class RerunAsked(Struct, frozen=True):
@@ -147,6 +152,7 @@ class RerunAsked(Struct, frozen=True):
     by: str
     reason: str
     key: str
+    how: Proof = ""
 
 
 class ReplayAsked(Struct, frozen=True):
@@ -155,6 +161,7 @@ class ReplayAsked(Struct, frozen=True):
     row: str
     by: str
     reason: str
+    how: Proof = ""
 
 
 class EnvironmentAsked(Struct, frozen=True):
@@ -166,6 +173,17 @@ class EnvironmentAsked(Struct, frozen=True):
     by: str
     reason: str
     to: str = ""
+    how: Proof = ""
+
+
+class PolicyAccepted(Struct, frozen=True):
+    """A person puts the policy that `projects.toml` says, by its digest, in force."""
+
+    project: str
+    digest: str
+    by: str
+    reason: str
+    how: Proof = ""
 
 
 Notice = (
@@ -184,6 +202,7 @@ Notice = (
     | ResumeAsked
     | RerunAsked
     | EnvironmentAsked
+    | PolicyAccepted
 )
 
 LARGEST_KEPT = 4096

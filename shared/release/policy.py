@@ -15,6 +15,7 @@ from shared.release import ids, people
 from shared.release.config import Project
 from shared.release.facts import Asked, Decided
 from shared.release.people import Delegation, Roles, among, same
+from shared.release.project import ProjectState
 
 Role = Literal["viewer", "operator", "approver", "admin"]
 
@@ -91,6 +92,11 @@ def of(project: Project) -> ApprovalPolicy:
 def read(content: bytes) -> ApprovalPolicy:
     """Return a policy as it was kept."""
     return msgspec.json.decode(content, type=ApprovalPolicy)
+
+
+def waits(known: ProjectState, project: Project) -> bool:
+    """Say whether an entry makes another policy than the one in force, which nobody accepted yet."""
+    return known.policy is not None and known.policy.digest != of(project).digest
 
 
 def before_policies(asked: Asked, project: Project | None) -> ApprovalPolicy:

@@ -5,12 +5,22 @@ A function key names no person, and neither does a header that the platform did 
 
 import base64
 from collections.abc import Mapping
-from typing import Literal
+from datetime import datetime
+from typing import Literal, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from shared.errors import NotAllowed, NotTrusted
+from shared.release.notices import (
+    CancelAsked,
+    EnvironmentAsked,
+    OpenAsked,
+    PolicyAccepted,
+    ReplayAsked,
+    RerunAsked,
+    ResumeAsked,
+)
 from shared.release.tokens import PASS, VERSION, Grant, verify, verify_pass
 from shared.sources.bodies import header
 from shared.sources.texts import hidden_in
@@ -62,6 +72,50 @@ def person(
     if principal is None and kept:
         return msgspec.structs.replace(_held(key, kept, now), ambient=True)
     return principal
+
+
+class Gate(Protocol):
+    """What the operator set about who comes in."""
+
+    @property
+    def approval_key(self) -> bytes:
+        """Signs tokens."""
+        ...
+
+    @property
+    def signed_in(self) -> bool:
+        """Whether the platform signs people in before us."""
+        ...
+
+
+def sender(headers: Mapping[str, str], query: Mapping[str, str], gate: Gate, now: datetime) -> Person | None:
+    """Return who sent a request, None when nothing in it says so; raises like `person`."""
+    return person(headers, query, gate.approval_key, int(now.timestamp()), gate.signed_in)
+
+
+_Said = TypeVar(
+    "_Said",
+    OpenAsked,
+    CancelAsked,
+    ResumeAsked,
+    RerunAsked,
+    CancelAsked | ResumeAsked | RerunAsked,
+    ReplayAsked,
+    EnvironmentAsked,
+    PolicyAccepted,
+)
+
+
+def behind(asked: _Said, who: Person | None) -> _Said:
+    """Return what a person asks with the proof of who they are; `NotAllowed` when they ask in another's name.
+
+    Without a proof it stays what somebody claims, and a link proves nothing beyond its release.
+    """
+    if who is None or who.how == "link":
+        return asked
+    if who.email.casefold() != asked.by.casefold():
+        raise NotAllowed(f"You are {who.email}, and nobody asks in another's name: let `by` be you.")
+    return msgspec.structs.replace(asked, by=who.email, how=who.how)
 
 
 def _held(key: bytes, token: str, now: int) -> Person:

@@ -12,6 +12,7 @@ from shared.release.notices import (
     Environment,
     EnvironmentAsked,
     OpenAsked,
+    PolicyAccepted,
     ReplayAsked,
     RerunAsked,
     ResumeAsked,
@@ -33,6 +34,7 @@ KEY = (
     "The header Idempotency-Key must have 1 to 200 visible ASCII characters: send a new one for a new release, "
     "the same one to repeat a request whose answer was lost."
 )
+SEND_POLICY = 'Send {"digest": "sha256:...", "reason": "...", "by": "..."}; GET the same address for the digest.'
 SEND_ENVIRONMENT = 'Send {"action": "rollback", "hold" or "lift", "reason": "...", "by": "...", "to": "..."}.'
 
 
@@ -65,6 +67,14 @@ class CancelBody(Struct, forbid_unknown_fields=True):
 class ReplayBody(Struct, forbid_unknown_fields=True):
     """The fields of a replay."""
 
+    reason: str
+    by: str
+
+
+class PolicyBody(Struct, forbid_unknown_fields=True):
+    """The fields of accepting a changed policy."""
+
+    digest: str
     reason: str
     by: str
 
@@ -200,6 +210,12 @@ def environment_request(project: str, environment: str, headers: Mapping[str, st
         raise NotUnderstood(f"The field to belongs to a rollback; leave it out to {given.action}.")
     to = _name("to", given.to) if given.to else ""
     return EnvironmentAsked(project, known, given.action, _name("by", given.by), _reason(given.reason), to)
+
+
+def policy_request(project: str, headers: Mapping[str, str], body: bytes) -> PolicyAccepted:
+    """Return which policy of `projects.toml` a person puts in force."""
+    given = _shaped(_fields(headers, body, SEND_POLICY), PolicyBody, "The request", SEND_POLICY)
+    return PolicyAccepted(project, _name("digest", given.digest), _name("by", given.by), _reason(given.reason))
 
 
 def _proven(who: Person | None) -> Person:

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 import typer
 
 from shared.release.config import read_projects
+from shared.release.tokens import verify_pass
 from tests.cli import stand_in
 from tools.cli import rows
 from tools.cli.app import main
@@ -37,6 +39,18 @@ GOVERNED = {"changed": True, "live": "calm-ibis", "version": 3, "held": "why"}
 def stack(tmp_path: Path) -> Iterator[stand_in.StandIn]:
     with stand_in.standing_in(tmp_path / "state") as up:
         yield up
+
+
+RULES = {"digest": "sha256:" + "1" * 64, "approvers": ["ana"], "quorum": 1, "required": {}, "delegations": []}
+RULES |= {"self_approval": False, "roles": None}
+LOOSE = {
+    "digest": "sha256:" + "2" * 64,
+    "self_approval": True,
+    "roles": {"operator": ["ops"], "admin": [], "viewer": []},
+}
+LOOSE |= {"required": {"risk": ["cy"]}, "delegations": [{"from": "ana", "to": "dee", "until": "2026-12-31"}]}
+POLICY = {"project": "prices", "in_force": RULES, "written": RULES | LOOSE, "waits": True, "agreed": ["bo"]}
+POLICY |= {"weaker": ["whoever made a change may approve it"], "may_accept": ["ana", "bo"]}
 
 
 class Said:
@@ -466,3 +480,50 @@ def test_events_tell_what_came_in_and_why_nothing_was_trained(stack: stand_in.St
     assert "-  data  refused" in ran.out
     stack.answer("GET", "events/", {"events": []})
     assert "Nothing has come in yet" in signalbox("events").out
+
+
+def signed(stack: stand_in.StandIn) -> bytes:
+    """Give the stack a key that signs passes, as one that was started has it."""
+    keys = json.loads((stack.state / "keys.json").read_text()) | {"approvals": "a key that signs passes"}
+    (stack.state / "keys.json").write_text(json.dumps(keys))
+    return b"a key that signs passes"
+
+
+def test_a_pass_says_who_somebody_is_until_it_expires(stack: stand_in.StandIn, signalbox: Any) -> None:
+    assert "holds no key that signs passes" in signalbox("login", "ana@example.org").err
+    key = signed(stack)
+    said = signalbox("login", "ana@example.org", "--hours", "2")
+    held = verify_pass(key, said.out.strip(), 0)
+    assert held.person == "ana@example.org"
+    assert abs(held.expires - time.time() - 7200) < 600
+    assert "whoever holds this is ana@example.org" in said.err
+
+
+def test_whoever_asks_is_proven_by_the_state_folder(stack: stand_in.StandIn, signalbox: Any) -> None:
+    key = signed(stack)
+    stack.answer("POST", "environments/prices/production", GOVERNED)
+    assert signalbox("hold", "prices", "--reason", "wait", "--by", "bo@example.org").code == 0
+    assert verify_pass(key, stack.asked[-1].bearer.removeprefix("Bearer "), 0).person == "bo@example.org"
+
+
+def test_a_changed_policy_is_shown_with_what_is_weaker_and_accepted_by_name(
+    stack: stand_in.StandIn, signalbox: Any
+) -> None:
+    key = signed(stack)
+    stack.answer("GET", "policies/prices", POLICY)
+    stack.answer("POST", "policies/prices", {"message": "This policy is in force."})
+    shown = signalbox("policy", "show", "prices").out
+    for line in (
+        "in projects.toml: sha256:222222222222…",
+        "weaker: whoever made a change may approve it",
+        "waits for two of ana, bo",
+        "agreed: bo",
+        "of @risk one: cy",
+        "dee for ana until 2026-12-31",
+        "operator: ops",
+        "Next: ",
+    ):
+        assert line in shown
+    assert "This policy is in force." in signalbox("policy", "accept", "prices", "--reason", "r", "--by", "ana").out
+    assert json.loads(stack.asked[-1].body) == {"digest": LOOSE["digest"], "by": "ana", "reason": "r"}
+    assert verify_pass(key, stack.asked[-1].bearer.removeprefix("Bearer "), 0).person == "ana"

@@ -254,6 +254,7 @@ def main() -> None:
     """Run the command; exit 0 done, 1 refused or failed, 2 wrong usage, 3 no stack to ask."""
     # The commands by which people change something stand beside this file and need what is above.
     importlib.import_module("tools.cli.people")
+    importlib.import_module("tools.cli.rules")
     importlib.import_module("tools.cli.provision")
     importlib.import_module("tools.cli.orphans")
     importlib.import_module("tools.cli.audit")

@@ -32,7 +32,8 @@ def open_(
     """Open a release of the commit that passed check last, with the data of now."""
     body = {"project": project, "by": who(by), "reason": reason}
     headers = {"Idempotency-Key": key or str(uuid.uuid4())}
-    answer = reach(find_state(state)).post("releases", body, **headers)
+    stack = reach(find_state(state))
+    answer = stack.post("releases", body, **headers, **stack.proof(who(by)))
     opened(answer, json)
 
 
@@ -104,7 +105,8 @@ def replay(
 ) -> None:
     """Take in again what came in; safe at any time, for what it led to is found and not made twice."""
     named = quote(event, safe=":")
-    answer = reach(find_state(state)).post(f"events/{named}/replay", {"by": who(by), "reason": reason})
+    stack = reach(find_state(state))
+    answer = stack.post(f"events/{named}/replay", {"by": who(by), "reason": reason}, **stack.proof(who(by)))
     led = [f"  {new['alias']} is {new['project']}#{new['number']}" for new in answer["releases"]]
     shown = "\n".join([*led, *(f"  {said}" for said in answer["recorded"])]) or "  It is taken in."
     tell(answer, shown, json, f"{command()} events --last 5")
@@ -112,7 +114,9 @@ def replay(
 
 def about(release: str, what: str, reason: str, by: str | None, state: Any) -> Any:
     """Ask something of a release."""
-    return reach(find_state(state)).post(release_path(release, f"/{what}"), {"by": who(by), "reason": reason})
+    stack = reach(find_state(state))
+    body = {"by": who(by), "reason": reason}
+    return stack.post(release_path(release, f"/{what}"), body, **stack.proof(who(by)))
 
 
 def opened(answer: Any, as_json: bool) -> None:
@@ -124,7 +128,8 @@ def opened(answer: Any, as_json: bool) -> None:
 def govern(project: str, action: str, reason: str, by: str | None, state: Any, as_json: bool, to: str = "") -> None:
     """Ask something of production, and show what is live and held then."""
     body = {"action": action, "by": who(by), "reason": reason} | ({"to": to} if to else {})
-    answer = reach(find_state(state)).post(f"environments/{project}/production", body)
+    stack = reach(find_state(state))
+    answer = stack.post(f"environments/{project}/production", body, **stack.proof(who(by)))
     now = f"v{answer['version']} {answer['live']}" if answer["live"] else "nothing"
     held = f', held: "{answer["held"]}"' if answer["held"] else ""
     changed = "" if answer["changed"] else "  (it was so already)"

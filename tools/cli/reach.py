@@ -3,12 +3,15 @@
 import json
 import os
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import httpx
+
+from shared.release.tokens import Pass, sign_pass
 
 OURS = ".venv/bin/signalbox"
 
@@ -73,6 +76,12 @@ class Reach:
         """POST a JSON object below /api and return the JSON answered."""
         return self._ask("POST", path, json=body, headers=headers).json()
 
+    def proof(self, person: str) -> dict[str, str]:
+        """Return the header that proves a person: whoever has the keys of the state folder may be anybody."""
+        if not read_json(self.state / "keys.json").get("approvals"):
+            return {}
+        return {"Authorization": f"Bearer {pass_of(self.state, person, 0.1)}"}
+
     def put(self, container: str, name: str, file: Path) -> Any:
         """Upload a file as a blob and return {"name", "size", "etag"}."""
         url = f"{self.grid_url}/data/{quote(container)}/{quote(name)}"
@@ -94,6 +103,14 @@ class Reach:
         if answer.is_error:
             raise Refused(said(answer), answer.status_code)
         return answer
+
+
+def pass_of(state: Path, person: str, hours: float) -> str:
+    """Return a pass for a person, made with the key of a state folder; `Refused` when there is none."""
+    key = str(read_json(state / "keys.json").get("approvals", ""))
+    if not key:
+        raise Refused(f"{state / 'keys.json'} holds no key that signs passes. {how_to_start(state)}")
+    return sign_pass(key.encode(), Pass(person, int(time.time() + hours * 3600)))
 
 
 def said(answer: httpx.Response) -> str:

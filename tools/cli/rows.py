@@ -124,6 +124,33 @@ def waits(one: View) -> str:
     return f"{one['alias']}: {missing}, {max(0, given)} of {one['quorum']}"
 
 
+def _rules_wait(of: Mapping[str, View]) -> bool:
+    return any(place.get("rules_wait") for place in of.values())
+
+
+def policy(told: View) -> list[str]:
+    """Return the policy in force, and what is otherwise in projects.toml."""
+    lines = [f"  {told['project']}, in force: {told['in_force']['digest'][:19]}…", *_rules(told["in_force"])]
+    if told["waits"]:
+        lines += [f"  in projects.toml: {told['written']['digest'][:19]}…", *_rules(told["written"])]
+        lines += [f"  weaker: {plain(each)}" for each in told["weaker"]]
+        need = "two of " if told["weaker"] else ""
+        lines.append(f"  waits for {need}{plain(', '.join(told['may_accept']))}")
+        lines += [f"  agreed: {plain(who)}" for who in told["agreed"]]
+    return lines
+
+
+def _rules(rules: View) -> list[str]:
+    told = [f"    {rules['quorum']} of {plain(', '.join(rules['approvers']))} must agree"]
+    told += [f"    of @{name} one: {plain(', '.join(who))}" for name, who in rules["required"].items()]
+    told += [
+        f"    {plain(each['to'])} for {plain(each['from'])} until {each['until']}" for each in rules["delegations"]
+    ]
+    told += ["    whoever made a change may approve it"] if rules["self_approval"] else []
+    named = {role: plain(", ".join(who)) for role, who in (rules["roles"] or {}).items() if who}
+    return told + [f"    {role}: {who}" for role, who in named.items()]
+
+
 def glance(environments: list[View]) -> Table:
     """Return one row a project: staging, production, who is waited for, what is held."""
     table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
@@ -138,7 +165,8 @@ def glance(environments: list[View]) -> Table:
             for name, place in of.items()
             if place["held"]
         ]
-        waits_for = "\n".join([*held, *waiting.values(), *pending])
+        rules = ["its approval policy changed, and nobody accepted that"] if _rules_wait(of) else []
+        waits_for = "\n".join([*held, *waiting.values(), *pending, *rules])
         table.add_row(project, live(of.get("staging")), live(of.get("production")), waits_for)
     return table
 

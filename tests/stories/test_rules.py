@@ -1,0 +1,238 @@
+"""Who may decide, in a project whose rules say more than one approver."""
+
+from datetime import timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from shared.answers import Answer
+from shared.errors import Conflict, NotAllowed, NotFound
+from shared.release import facts, notices, policy
+from shared.release.config import Project, read_projects
+from shared.release.notices import EnvironmentAsked, OpenAsked, PolicyAccepted, Proof
+from shared.release.people import Delegation, Roles
+from tests.world import PROJECTS, RUNNER, World
+
+FOUR = PROJECTS.replace('"bo@example.org"]', '"bo@example.org", "@risk"]\nrequired = ["@risk"]\nquorum = 2')
+FOUR += '[groups]\nrisk = ["cy@example.org", "eve@example.org"]\n'
+
+
+def house(text: str = FOUR, **changed: object) -> World:
+    """Return a world with these rules."""
+    world = World()
+    change(world, read_projects(text).projects["houses"], **changed)
+    return world
+
+
+def change(world: World, entry: Project | None = None, **changed: object) -> None:
+    """Let somebody edit projects.toml."""
+    world.projects["houses"] = replace(entry or world.projects["houses"], **changed)
+
+
+def asked(world: World, letter: str = "a", by: str = "dee@example.org") -> str:
+    release = world.push(letter, by=by)
+    world.run()
+    return release
+
+
+def who(name: str) -> str:
+    return f"{name}@example.org"
+
+
+def accept(world: World, name: str, digest: str = "", how: Proof = "pass") -> Answer:
+    digest = digest or policy.of(world.projects["houses"]).digest
+    return world.take_in(PolicyAccepted("houses", digest, who(name), "as agreed", how))
+
+
+def in_force(world: World) -> policy.ApprovalPolicy:
+    return RUNNER.run(world.control.ruling.show("houses")).in_force
+
+
+def test_a_quorum_and_one_of_each_required_group_let_a_release_go_live() -> None:
+    world = house()
+    release = asked(world)
+    assert "1 more must agree, and somebody of @risk must agree" in world.decide(release, who("ana")).body["message"]
+    assert "; somebody of @risk must agree" in world.decide(release, who("bo")).body["message"]
+    assert "goes into production" in world.decide(release, "CY@example.org").body["message"]
+    world.run()
+    assert world.live() == release
+    approved = world.state(release).outcomes["ask", 1]
+    assert isinstance(approved, facts.Approved)
+    assert approved.by == (who("ana"), who("bo"), who("cy"))
+
+
+def test_a_question_names_the_policy_it_is_decided_by_and_its_file_is_kept() -> None:
+    world = house()
+    question = world.state(asked(world)).asked[1]
+    kept = policy.read(RUNNER.run(world.artifacts.get(question.policy)))
+    assert kept == policy.of(world.projects["houses"])
+    assert question.required == {"risk": (who("cy"), who("eve"))}
+    assert facts.PolicySet(kept.digest, "", (), "first seen in projects.toml") in world.facts("project/houses")
+
+
+def test_who_pushed_or_wrote_or_asked_may_not_approve_and_nobody_for_them() -> None:
+    delegation = Delegation(who("ana"), who("dee"), (World().now + timedelta(days=9)).date())
+    world = house(PROJECTS, delegations=(delegation,))
+    release = asked(world, by="Ana@example.org")
+    for name in ("ana", "dee"):
+        # Dee wrote the commit, and answers for Ana, who pushed it.
+        with pytest.raises(NotAllowed, match="made this change, and somebody else must"):
+            world.decide(release, who(name))
+    change(world, delegations=(Delegation(who("ana"), who("cy"), delegation.until),))
+    assert world.state(release).asked[1].makers == ("Ana@example.org", who("dee"))
+    world.decide(release, who("bo"))
+    world.run()
+    assert world.live() == release
+
+
+def test_whoever_pushed_a_commit_does_not_approve_it_when_another_asked_for_it_again() -> None:
+    world = house(PROJECTS)
+    world.decide(asked(world, by=who("ana")), who("bo"), "reject")
+    world.run()
+    again = world.take_in(OpenAsked("houses", who("bo"), "once more", "1")).body["releases"][0]["release"]
+    world.run()
+    for name in ("ana", "bo"):
+        with pytest.raises(NotAllowed, match="somebody else must approve"):
+            world.decide(again, who(name))
+
+
+def test_a_delegate_answers_until_the_last_day_and_not_after_it() -> None:
+    last = (World().now + timedelta(days=1)).date()
+    world = house(PROJECTS, delegations=(Delegation(who("ana"), who("cy"), last),))
+    first = asked(world)
+    world.wait(days=2)
+    with pytest.raises(NotAllowed, match=r"cy@example\.org was not asked"):
+        world.decide(first, who("cy"))
+    world.wait(days=-1)
+    world.decide(first, who("cy"))
+    given = world.state(first).decided[1][who("cy")]
+    assert given.instead_of == (who("ana"),)
+    world.wait(days=1)
+    world.run()
+    assert world.live() == first
+
+
+def test_a_rejection_by_somebody_who_was_removed_stops_nothing() -> None:
+    world = house(PROJECTS)
+    release = asked(world)
+    world.decide(release, who("bo"), "reject")
+    change(world, approvers=(who("ana"),))
+    world.decide(release, who("ana"))
+    world.run()
+    assert world.live() == release
+
+
+def test_a_changed_policy_is_not_in_force_until_an_approver_accepts_it() -> None:
+    world = house(PROJECTS)
+    world.decide(asked(world), who("ana"))
+    world.run()
+    old = in_force(world).digest
+    change(world, quorum=2)
+    assert in_force(world).quorum == 1
+    assert world.state(asked(world, "b")).asked[1].quorum == 1
+    with pytest.raises(NotAllowed, match=r"may not change the rules of houses: ana@example\.org, bo@example\.org may"):
+        accept(world, "eve")
+    with pytest.raises(NotAllowed, match="nothing proves who you are"):
+        accept(world, "ana", how="link")
+    with pytest.raises(Conflict, match="says another policy by now"):
+        accept(world, "ana", old)
+    assert accept(world, "ana").status == 200
+    assert in_force(world).quorum == 2
+    assert accept(world, "ana").body["state"] == "in force"
+    new = in_force(world).digest
+    assert world.facts("project/houses")[-1] == facts.PolicySet(new, old, (who("ana"),), "as agreed")
+    assert world.state(asked(world, "c")).asked[1].quorum == 2
+
+
+def test_a_weaker_policy_takes_two_different_people() -> None:
+    world = house()
+    first = asked(world)
+    change(world, required=(), quorum=1)
+    assert accept(world, "ana").status == 202
+    assert accept(world, "ana").body["message"] == "You agreed already; somebody else must too."
+    assert in_force(world).quorum == 2
+    shown = RUNNER.run(world.control.ruling.show("houses")).plain()
+    assert (shown["agreed"], shown["waits"]) == ([who("ana")], True)
+    assert shown["weaker"] == ["1 must agree and not 2", "nobody of @risk need agree"]
+    # What one agreed to is that policy, and no other that is written since.
+    change(world, self_approval=True)
+    assert accept(world, "cy").status == 202
+    change(world, self_approval=False)
+    assert accept(world, "eve").status == 200
+    assert in_force(world).quorum == 1
+    last = world.facts("project/houses")[-1]
+    assert isinstance(last, facts.PolicySet)
+    assert last.by == (who("ana"), who("eve"))
+    # What was asked before goes by its own.
+    world.decide(first, who("ana"))
+    assert "somebody of @risk must agree" in world.decide(first, who("bo")).body["message"]
+
+
+def test_whoever_rules_alone_lets_a_second_in_only_together_with_them() -> None:
+    world = house(PROJECTS.replace(', "bo@example.org"', ""))
+    asked(world)
+    change(world, approvers=(who("ana"), who("bo")))
+    with pytest.raises(NotAllowed, match="may not change the rules"):
+        accept(world, "bo")
+    assert accept(world, "ana").status == 202
+    assert accept(world, "bo").status == 200
+    assert in_force(world).approvers == (who("ana"), who("bo"))
+
+
+def test_a_change_that_waits_is_shown_where_people_look() -> None:
+    world = house(PROJECTS)
+    assert RUNNER.run(world.control.ruling.waiting()) == 0
+    asked(world)
+    change(world, quorum=2)
+    assert RUNNER.run(world.control.ruling.waiting()) == 1
+    assert [each.rules_wait for each in RUNNER.run(world.control.reading.environments("houses"))] == [False, True]
+    with pytest.raises(NotFound, match="no project nothing"):
+        RUNNER.run(world.control.ruling.show("nothing"))
+
+
+ROLES = Roles(operator=(who("cy"),), admin=(who("eve"),))
+
+
+@pytest.mark.parametrize(
+    "notice",
+    [
+        OpenAsked("houses", who("cy"), "now", "1"),
+        notices.CancelAsked("houses#1", who("cy"), "no"),
+        notices.ResumeAsked("houses#1", who("cy"), "go on"),
+        notices.RerunAsked("houses#1", who("cy"), "again", ""),
+        EnvironmentAsked("houses", "production", "hold", who("cy"), "wait"),
+    ],
+    ids=lambda notice: type(notice).__name__,
+)
+def test_where_roles_are_named_an_operator_proves_who_they_are(notice: notices.OpenAsked) -> None:
+    world = house(PROJECTS, roles=ROLES)
+    release = asked(world)
+    before = world.ledger_bytes(f"release/{release}")
+    for wrong in (notice, replace(notice, how="link")):
+        with pytest.raises(NotAllowed, match="nothing proves who you are"):
+            world.take_in(wrong)
+    with pytest.raises(NotAllowed, match="it takes the role operator of houses"):
+        world.take_in(replace(notice, by=who("ana"), how="pass"))
+    assert world.ledger_bytes(f"release/{release}") == before
+    try:
+        world.take_in(replace(notice, how="entra"))
+    except NotAllowed:
+        raise
+    except Conflict:
+        # What an operator asks may still make no sense.
+        pass
+
+
+def test_stricter_roles_count_when_they_are_written_and_looser_ones_when_they_are_accepted() -> None:
+    world = house(PROJECTS)
+    asked(world)
+    hold = EnvironmentAsked("houses", "production", "hold", who("cy"), "wait")
+    change(world, roles=Roles(operator=(who("bo"),)))
+    with pytest.raises(NotAllowed):
+        world.take_in(replace(hold, how="pass"))
+    accept(world, "ana")
+    change(world, roles=ROLES)
+    with pytest.raises(NotAllowed):
+        world.take_in(replace(hold, how="pass"))
+    assert [accept(world, name).status for name in ("ana", "bo")] == [202, 200]
+    assert world.take_in(replace(hold, how="pass")).status == 200

@@ -1,0 +1,47 @@
+"""The commands about who may decide: who somebody is, and the approval policy of a project."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from tools.cli import rows
+from tools.cli.app import Json, Reason, State, app, tell
+from tools.cli.people import By, Project, who
+from tools.cli.reach import command, find_state, pass_of, reach
+
+policy = typer.Typer(help="Who may approve what goes into a project's production.", no_args_is_help=True)
+app.add_typer(policy, name="policy")
+
+
+@app.command()
+def login(
+    person: Annotated[str, typer.Argument(help="An e-mail address, as projects.toml names the person.")],
+    hours: Annotated[float, typer.Option(min=0.01, max=24 * 31, help="How long the pass is good for.")] = 8.0,
+    state: State = None,
+    json: Json = False,
+) -> None:
+    """Print a pass: whoever holds it is this person until it expires. Made from the keys of the state folder."""
+    token = pass_of(find_state(state), person, hours)
+    if not json:
+        # By itself on standard output, so that a program can take it from there.
+        sys.stderr.write(f"For {hours:g} hours whoever holds this is {person}:\n")
+    tell({"person": person, "pass": token}, token, json)
+
+
+@policy.command("show")
+def policy_show(project: Project, state: State = None, json: Json = False) -> None:
+    """Who may approve now, and what a change in projects.toml waits for."""
+    told = reach(find_state(state)).get(f"policies/{project}")
+    following = f'{command()} policy accept {project} --by YOU --reason "..."' if told["waits"] else ""
+    tell(told, rows.policy(told), json, following)
+
+
+@policy.command("accept")
+def policy_accept(project: Project, reason: Reason, by: By = None, state: State = None, json: Json = False) -> None:
+    """Put what projects.toml says in force; what is weaker takes two people."""
+    stack = reach(find_state(state))
+    asked: dict[str, Any] = {"digest": stack.get(f"policies/{project}")["written"]["digest"]}
+    body = asked | {"by": who(by), "reason": reason}
+    answer = stack.post(f"policies/{project}", body, **stack.proof(who(by)))
+    tell(answer, f"  {answer['message']}", json, f"{command()} policy show {project}")
