@@ -45,6 +45,7 @@ def release(state: State, address: str) -> dict[str, Any]:
         "standing": line.standing(state),
         "waits_for": line.waiting_for(state),
         **_why(state),
+        "glass": _glass(state),
         "round": state.round,
         "version": version.number if isinstance(version, facts.VersionAdopted) else None,
         "steps": [_step(state, step) for step in opened.line],
@@ -58,6 +59,17 @@ def _trained(state: State) -> dict[str, str]:
     if state.carried is None:
         return {"commit": state.release.commit, "data": state.release.data, "note": ""}
     return {"commit": adopted.UNKNOWN, "data": adopted.UNKNOWN, "note": adopted.MAY_HAVE_SEEN}
+
+
+def _glass(state: State) -> dict[str, Any] | None:
+    """Say who broke the glass of the newest round, and whether somebody else stands behind it."""
+    if not state.glass:
+        return None
+    turn = max(state.glass)
+    broken, second = state.glass[turn], state.confirmed.get(turn)
+    how = "confirmed" if second else "not confirmed, production is held" if turn in state.unconfirmed else "waits"
+    told = {"by": broken.by, "reason": broken.reason, "evidence": broken.evidence, "state": how}
+    return told | {"confirmed_by": second.by if second else "", "until": words.moment(broken.confirm_by)}
 
 
 def _why(state: State) -> dict[str, str]:
@@ -180,6 +192,7 @@ def _environment(known: KnownEnvironment) -> dict[str, Any]:
         "waiting": [_waiting(each.state) for each in known.waiting],
         "pending": known.pending,
         "rules_wait": known.rules_wait,
+        "glass": list(known.glass),
     }
 
 

@@ -85,7 +85,8 @@ def sentence(outcome: Fact) -> str:
                 f"p95 {outcome.p95_ms:.3g} ms"
             )
         case facts.Approved():
-            return f"by {', '.join(outcome.by)} on {outcome.evidence[:19]}…"
+            glass = "the glass was broken " if outcome.glass else ""
+            return f"{glass}by {', '.join(outcome.by)} on {outcome.evidence[:19]}…"
         case facts.Promoted():
             return f"{outcome.address} (generation {outcome.generation})"
         case _:
@@ -149,6 +150,14 @@ def told(fact: Fact) -> str:
             return f"{', '.join(fact.approvers)} asked about {fact.evidence[:19]}…, {fact.quorum} must agree by {until}"
         case facts.Decided():
             return f"{fact.approver} decided: {fact.decision} ({fact.reason})"
+        case facts.Reminded():
+            return f"{', '.join(fact.to)} reminded"
+        case facts.GlassBroken():
+            return f"{fact.by} BROKE THE GLASS on {fact.evidence[:19]}…: {fact.reason}"
+        case facts.GlassConfirmed():
+            return f"{fact.by} confirmed the broken glass: {fact.reason}"
+        case facts.GlassUnconfirmed():
+            return f"NOBODY CONFIRMED the glass that {fact.by} broke: production is held"
         case facts.ProductionChanged():
             return f"production changed to {alias(fact.live)}: round {fact.round} begins"
         case facts.ReleaseEnded():
@@ -200,3 +209,39 @@ Answer until {day(asked.expires)};
 {asked.quorum} of {len(asked.approvers)} must agree; nobody answering means that production stays as it is.
 """
     return subject, text
+
+
+def glass_broken(state: State, broken: facts.GlassBroken, link: str) -> tuple[str, str]:
+    """Return subject and text of the message that asks one person to confirm a broken glass."""
+    name = f"{state.release.project} ({alias(state.release.release)}, release #{state.release.number})"
+    text = f"""{broken.by} broke the glass: {name} goes into production without those who must agree.
+
+Why: {broken.reason}
+Evidence: {broken.evidence}
+
+Read the evidence:
+{link}
+
+Stand behind it until {moment(broken.confirm_by)} UTC: signalbox confirm {state.release.release} --reason "..."
+If nobody but {broken.by} does, production is held.
+"""
+    return f"GLASS BROKEN: confirm {name}", text
+
+
+def glass_unconfirmed(state: State, broken: facts.GlassBroken) -> tuple[str, str]:
+    """Return subject and text of the message that nobody confirmed a broken glass."""
+    name = f"{state.release.project} ({alias(state.release.release)}, release #{state.release.number})"
+    text = f"""{broken.by} broke the glass of {name}, and nobody else confirmed that in time.
+
+Why it was broken: {broken.reason}
+
+Production is held: nothing goes live until somebody lifts it. Look at what is live, then either
+roll back:  signalbox rollback {state.release.project} --reason "..."
+or go on:   signalbox lift {state.release.project} --reason "..."
+"""
+    return f"PRODUCTION HELD: nobody confirmed {name}", text
+
+
+def reminding(asking_: tuple[str, str]) -> tuple[str, str]:
+    """Return subject and text of a message that asks once more."""
+    return f"Reminder: {asking_[0]}", asking_[1]

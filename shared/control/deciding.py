@@ -1,6 +1,6 @@
 """What people decide: about evidence, about a release, about an environment."""
 
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -23,41 +23,28 @@ class Deciding(Struct, frozen=True):
     outside: Outside
     streams: Streams
 
-    async def decide(self, given: DecisionGiven) -> Answer:
+    async def decide(self, given: DecisionGiven, decision: Literal["approve", "reject"]) -> Answer:
         """Record a decision about exactly the evidence asked about; a repeat gives the same answer."""
         while True:
             stream = await self.streams.read(release_stream(given.release))
             known = state.fold(stream.facts)
-            turn, asked = _question(known, given)
+            turn, asked = judging.question(known, given)
             bench = await judging.bench(self.outside, known, asked)
             given = replace(given, approver=bench.spelt(given.approver))
             before = known.decided.get(turn, {}).get(given.approver)
             if before is not None and before.decision != given.decision:
                 raise Conflict(f"{given.approver} decided already: {before.decision} ({before.reason})")
             if before is None:
-                self._is_open(known, asked, bench)
+                judging.is_open(known, asked, bench, self.outside.clock().timestamp())
                 stands_for = bench.stands_for(given, self.outside.clock().date())
                 why, how = given.reason, given.how
-                fact = facts.Decided(turn, given.approver, given.decision, why, given.evidence, stands_for, how)
+                fact = facts.Decided(turn, given.approver, decision, why, given.evidence, stands_for, how)
                 state.learn(known, fact)
                 try:
                     await self.streams.append(stream, [fact])
                 except Moved:
                     continue
             return Answer(200, _told(known, given, bench.verdict(known, asked)), tuple(again(known)))
-
-    def _is_open(self, known: state.State, asked: facts.Asked, bench: judging.Bench) -> None:
-        if known.ended is not None:
-            raise Conflict(f"the release ended already as {known.ended.how}: {known.ended.reason}")
-        if line.standing(known) != "ask":
-            raise Conflict("this was decided already; the release is on its way")
-        verdict = bench.verdict(known, asked)
-        if verdict.rejected:
-            raise Conflict(f"this was decided already: {verdict.rejected.approver} rejected it")
-        if verdict.approved:
-            raise Conflict(f"this was decided already: {', '.join(verdict.agreed)} approved it")
-        if self.outside.clock().timestamp() >= asked.expires:
-            raise Conflict("the time to answer is over; open a new release of the same commit")
 
     async def cancel(self, asked: CancelAsked) -> Answer:
         """End an open release; what runs for it is stopped when the close is worked on."""
@@ -146,17 +133,6 @@ def _resumed(known: state.State, resumed: facts.Resumed) -> Answer:
     release = known.release.release
     body = {"release": release, "alias": ids.alias(release), "state": "open", "step": resumed.step}
     return Answer(202, body, tuple(again(known)))
-
-
-def _question(known: state.State, given: DecisionGiven) -> tuple[int, facts.Asked]:
-    if known.opened is None:
-        raise NotFound(f"there is no release {given.release}")
-    for turn, asked in sorted(known.asked.items(), reverse=True):
-        if asked.evidence == given.evidence:
-            if turn != known.round:
-                raise Conflict("production changed since this evidence was sealed; a newer link was sent")
-            return turn, asked
-    raise Conflict("this is not the evidence that was asked about; open the newest link")
 
 
 def _told(known: state.State, given: DecisionGiven, verdict: policy.Verdict) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from shared.control.checkpointing import Checkpointing
 from shared.control.closing import Closing
 from shared.control.deciding import Deciding
 from shared.control.edge import within
+from shared.control.emergency import Emergency
 from shared.control.governing import Governing
 from shared.control.heads import Heads
 from shared.control.hearing import Hearing
@@ -23,6 +24,7 @@ from shared.control.looking import Looking
 from shared.control.opening import Opened, Opening
 from shared.control.patrolling import Patrolling
 from shared.control.reading import Reading
+from shared.control.reminding import Reminding
 from shared.control.replaying import Replaying
 from shared.control.returning import Returning, Told
 from shared.control.ruling import Ruling
@@ -55,6 +57,7 @@ class Control(Struct, frozen=True):
     closing: Closing
     deciding: Deciding
     ruling: Ruling
+    emergency: Emergency
     patrolling: Patrolling
     reading: Reading
     looking: Looking
@@ -88,6 +91,7 @@ class Control(Struct, frozen=True):
         adopting = Adopting(outside, streams, opening)
         governing = Governing(outside, streams, opening)
         reading = Reading(outside, streams)
+        emergency = Emergency(outside, streams)
         return Control(
             outside=outside,
             streams=streams,
@@ -100,8 +104,15 @@ class Control(Struct, frozen=True):
             closing=Closing(outside, streams, governing),
             deciding=Deciding(outside, streams),
             ruling=Ruling(outside, streams),
+            emergency=emergency,
             patrolling=Patrolling(
-                outside, streams, opening, governing, Heads(outside, streams, opening, branch_minutes, {})
+                outside=outside,
+                streams=streams,
+                opening=opening,
+                governing=governing,
+                emergency=emergency,
+                reminding=Reminding(outside, streams),
+                heads=Heads(outside, streams, opening, branch_minutes, {}),
             ),
             reading=reading,
             looking=Looking(reading),
@@ -126,8 +137,12 @@ class Control(Struct, frozen=True):
         orders: list[Order] = []
         for notice in told:
             match notice:
-                case notices.DecisionGiven():
-                    return await self.deciding.decide(notice)
+                case notices.DecisionGiven(decision="break-glass"):
+                    return await self.emergency.break_glass(notice)
+                case notices.DecisionGiven(decision="confirm"):
+                    return await self.emergency.confirm(notice)
+                case notices.DecisionGiven(decision="approve" | "reject" as decision):
+                    return await self.deciding.decide(notice, decision)
                 case notices.CancelAsked():
                     return await self.deciding.cancel(await self._named(notice))
                 case notices.ResumeAsked():

@@ -6,9 +6,11 @@ from collections.abc import Awaitable
 from msgspec import Struct
 
 from shared.answers import Order
+from shared.control.emergency import Emergency
 from shared.control.governing import Governing
 from shared.control.heads import Heads
 from shared.control.opening import Opening
+from shared.control.reminding import Reminding
 from shared.control.working import again
 from shared.errors import Moved, SignalboxError
 from shared.ports import Outside
@@ -25,6 +27,8 @@ class Patrolling(Struct, frozen=True):
     streams: Streams
     opening: Opening
     governing: Governing
+    emergency: Emergency
+    reminding: Reminding
     heads: Heads
 
     async def patrol(self) -> list[Order]:
@@ -36,6 +40,7 @@ class Patrolling(Struct, frozen=True):
         marked = {name.removeprefix("open/") for name, _ in marks}
         for name in self.outside.projects:
             orders += await _looked(name, self._unmarked(name, marked))
+            orders += await _looked(name, self.emergency.look(name))
             orders += await _looked(name, self._address(name))
             orders += await _looked(name, self.governing.turns(name))
         return orders + await self.heads.look()
@@ -56,6 +61,7 @@ class Patrolling(Struct, frozen=True):
                 return []
             for fact in due:
                 state.learn(known, fact)
+        await self.reminding.look(known)
         return again(known)
 
     async def _unmarked(self, name: str, marked: set[str]) -> list[Order]:

@@ -74,15 +74,15 @@ class Reading(Struct, frozen=True):
     async def _environment(self, name: str, which: str) -> KnownEnvironment:
         stream = await self.streams.read(environment_stream(name, which))
         waiting: tuple[KnownRelease, ...] = ()
-        pending, rules_wait = "", False
+        pending, rules_wait, glass = "", False, set[str]()
         if which == "production":
             known = await self.streams.project(name)
+            glass = {release for release, _ in known.glass - known.settled}
             waiting = tuple(open for open in await self._open(known) if line.standing(open.state) == "ask")
             pending, rules_wait = _pending(known), policy.waits(known, self.outside.projects[name])
         address = self.outside.hosting.address(name, which)
-        return KnownEnvironment(
-            name, which, environment.fold(stream.facts), stream, waiting, address, pending, rules_wait
-        )
+        now, broken = environment.fold(stream.facts), tuple(sorted(glass))
+        return KnownEnvironment(name, which, now, stream, waiting, address, pending, rules_wait, broken)
 
     async def _open(self, known: project.ProjectState) -> list[KnownRelease]:
         still = [release for release in known.numbered if release not in known.closed]

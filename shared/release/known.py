@@ -33,6 +33,8 @@ class KnownEnvironment(Struct, frozen=True):
     """What data, drift or a schedule want of the project, and why it waits; empty when nothing is wanted."""
     rules_wait: bool = False
     """Whether projects.toml says another approval policy than the one in force."""
+    glass: tuple[str, ...] = ()
+    """The releases whose glass somebody broke, and that nobody confirmed yet."""
 
 
 class KnownPolicy(Struct, frozen=True):

@@ -111,7 +111,7 @@ class DecisionGiven(Struct, frozen=True):
 
     release: str
     approver: str
-    decision: Literal["approve", "reject"]
+    decision: Literal["approve", "reject", "break-glass", "confirm"]
     reason: str
     evidence: str
     how: Proof = ""

@@ -37,6 +37,10 @@ class ProjectState(Struct):
     aside: set[str] = field(default_factory=set)
     """The releases that are parked: nothing waits for them."""
     schedule: facts.ScheduleSet | None = None
+    glass: set[tuple[str, int]] = field(default_factory=set)
+    """The release and round of every glass that somebody went to break."""
+    settled: set[tuple[str, int]] = field(default_factory=set)
+    """Those of which it is known what became of them."""
     policy: facts.PolicySet | None = None
     """The approval policy in force."""
     backed: dict[str, tuple[facts.PolicyBacked, ...]] = field(default_factory=dict)
@@ -149,6 +153,10 @@ def learn(state: ProjectState, fact: Fact) -> None:
             state.aside.add(release)
         case facts.ReleaseResumed(release=release):
             state.aside.discard(release)
+        case facts.GlassWaits(release=release, round=round):
+            state.glass.add((release, round))
+        case facts.GlassSettled(release=release, round=round):
+            state.settled.add((release, round))
         case facts.PolicySet(old=old):
             if old == (state.policy.digest if state.policy else ""):
                 state.policy = fact

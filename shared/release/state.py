@@ -59,6 +59,12 @@ class State(Struct):
     champions: dict[int, facts.ChampionChosen] = field(default_factory=dict)
     asked: dict[int, facts.Asked] = field(default_factory=dict)
     decided: dict[int, dict[str, facts.Decided]] = field(default_factory=dict)
+    reminded: set[tuple[int, str]] = field(default_factory=set)
+    """The round and `due` of each reminder."""
+    glass: dict[int, facts.GlassBroken] = field(default_factory=dict)
+    confirmed: dict[int, facts.GlassConfirmed] = field(default_factory=dict)
+    unconfirmed: set[int] = field(default_factory=set)
+    """The rounds whose broken glass nobody confirmed in time."""
     parked: facts.Parked | None = None
     ended: facts.ReleaseEnded | None = None
 
@@ -106,6 +112,14 @@ def learn(state: State, fact: Fact) -> None:
             state.asked.setdefault(round, fact)
         case facts.Decided(round=round, approver=approver):
             state.decided.setdefault(round, {}).setdefault(approver, fact)
+        case facts.Reminded(round=round, due=due):
+            state.reminded.add((round, due))
+        case facts.GlassBroken(round=round):
+            state.glass.setdefault(round, fact)
+        case facts.GlassConfirmed(round=round):
+            state.confirmed.setdefault(round, fact)
+        case facts.GlassUnconfirmed(round=round):
+            state.unconfirmed.add(round)
         case facts.Parked():
             state.parked = state.parked or fact
         case facts.Resumed():

@@ -41,7 +41,7 @@ SEND_ENVIRONMENT = 'Send {"action": "rollback", "hold" or "lift", "reason": "...
 class DecisionBody(Struct, forbid_unknown_fields=True):
     """The fields of a decision; the token may come in the Authorization header instead."""
 
-    decision: Literal["approve", "reject"]
+    decision: Literal["approve", "reject", "break-glass", "confirm"]
     reason: str = ""
     evidence: str = ""
     token: str = ""
@@ -112,9 +112,10 @@ def decision(
     if given.evidence and given.evidence != evidence:
         raise Conflict("The evidence changed since you were asked: open the newest link, read it, and decide again.")
     reason = prose("reason", given.reason)
-    if given.decision == "reject" and not reason:
-        raise NotUnderstood("A rejection needs a reason: the next person must know what to change. " + SEND_DECISION)
-    return DecisionGiven(release, who.email, given.decision, reason, evidence)
+    if given.decision != "approve" and not reason:
+        what = "A rejection" if given.decision == "reject" else "An emergency"
+        raise NotUnderstood(f"{what} needs a reason: the next person must know what to change. {SEND_DECISION}")
+    return DecisionGiven(release, who.email, given.decision, reason, evidence, who.how)
 
 
 def _evidence(

@@ -4,6 +4,7 @@ from shared import words
 from shared.ports import Outside
 from shared.release import evidence, policy, tokens
 from shared.release.facts import ApprovalAsked, Approved, Asked, Fact, PolicySet, ProductionChanged, ReleaseEnded
+from shared.release.state import State
 from shared.steps import outside_ci, policies
 from shared.steps.turn import Ended, Found, Pending, Turn, Wanted
 from shared.streams import project_stream
@@ -105,6 +106,8 @@ def _superseded(turn: Turn, reason: str) -> Fact:
 async def _decided(turn: Turn) -> Fact | None:
     asked = turn.state.asked.get(turn.round)
     given = turn.state.decided.get(turn.round, {})
+    if asked is not None and (glass := turn.state.glass.get(turn.round)):
+        return Approved(turn.round, glass.evidence, (glass.by,), glass=True)
     if asked is None or not given:
         return None
     rules = await policies.asked_under(turn.outside.artifacts, asked, turn.project)
@@ -134,6 +137,10 @@ def approval_link(outside: Outside, release: str, asked: Asked, approver: str) -
 
 
 async def _tell(turn: Turn, asked: Asked, approver: str) -> None:
-    link = approval_link(turn.outside, turn.release.release, asked, approver)
-    subject, text = words.asking(turn.state, asked, approver, link)
+    subject, text = letter(turn.outside, turn.state, asked, approver)
     await turn.outside.notifier.notify(f"{turn.release.release}-ask-{turn.round}", approver, subject, text)
+
+
+def letter(outside: Outside, state: State, asked: Asked, approver: str) -> tuple[str, str]:
+    """Return subject and text of the message that asks one approver, with the link that is theirs alone."""
+    return words.asking(state, asked, approver, approval_link(outside, state.release.release, asked, approver))

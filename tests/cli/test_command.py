@@ -15,7 +15,7 @@ import pytest
 import typer
 
 from shared.release.config import read_projects
-from shared.release.tokens import verify_pass
+from shared.release.tokens import verify, verify_pass
 from tests.cli import stand_in
 from tools.cli import rows
 from tools.cli.app import main
@@ -527,3 +527,26 @@ def test_a_changed_policy_is_shown_with_what_is_weaker_and_accepted_by_name(
     assert "This policy is in force." in signalbox("policy", "accept", "prices", "--reason", "r", "--by", "ana").out
     assert json.loads(stack.asked[-1].body) == {"digest": LOOSE["digest"], "by": "ana", "reason": "r"}
     assert verify_pass(key, stack.asked[-1].bearer.removeprefix("Bearer "), 0).person == "ana"
+
+
+def test_an_emergency_is_bound_to_the_evidence_and_shown_in_red(stack: stand_in.StandIn, signalbox: Any) -> None:
+    key = signed(stack)
+    broken = {"by": "cy", "reason": "the shop is down", "state": "waits", "confirmed_by": "", "until": "04 Mar 2026"}
+    stack.answer("GET", f"releases/{stand_in.RELEASE}", stand_in.view(glass=broken))
+    stack.answer("POST", f"approvals/{stand_in.RELEASE}", {"message": "It goes into production now."})
+    shown = signalbox("show", stand_in.RELEASE).out
+    assert "GLASS BROKEN by cy" in shown
+    assert "the shop is down: waits, 04 Mar 2026" in shown
+    for command_, decision in (("emergency", "break-glass"), ("confirm", "confirm")):
+        assert signalbox(command_, stand_in.RELEASE, "--reason", "now", "--by", "cy").code == 0
+        assert json.loads(stack.asked[-1].body)["decision"] == decision
+        grant = verify(key, stack.asked[-1].bearer.removeprefix("Bearer "), 0)
+        assert (grant.release, grant.approver, grant.evidence) == (stand_in.RELEASE, "cy", "sha256:ee")
+    stack.answer("GET", f"releases/{stand_in.RELEASE}", stand_in.view(digests={"evidence": ""}))
+    assert "has no sealed evidence yet" in signalbox("emergency", stand_in.RELEASE, "--reason", "now").err
+    row = {"project": "prices", "environment": "production", "live": None, "held": None, "waiting": []}
+    stack.answer("GET", "environments", {"environments": [row | {"pending": "", "rules_wait": True, "glass": ["r1"]}]})
+    stack.answer("GET", "releases", {"releases": []})
+    status = signalbox("status").out
+    assert "GLASS BROKEN: r1" in status
+    assert "its approval policy changed" in status

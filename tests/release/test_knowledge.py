@@ -30,7 +30,7 @@ POOLS: dict[str, st.SearchStrategy[Any]] = {
 }
 
 # Adding to a set or taking the largest: nothing else that is known of the release matters.
-ALWAYS_FREE = {"StepOrdered", "StepStarted", "PutOff", "Heard", "ProductionChanged"}
+ALWAYS_FREE = {"StepOrdered", "StepStarted", "PutOff", "Heard", "ProductionChanged", "Reminded", "GlassUnconfirmed"}
 
 # The first word about a thing stands: these are free as long as no two of them say different things about one.
 FIRST_WORD: dict[str, Callable[[Any], Hashable]] = {
@@ -42,6 +42,8 @@ FIRST_WORD: dict[str, Callable[[Any], Hashable]] = {
     "ChampionChosen": lambda fact: fact.round,
     "Asked": lambda fact: fact.round,
     "Decided": lambda fact: (fact.round, fact.approver),
+    "GlassBroken": lambda fact: fact.round,
+    "GlassConfirmed": lambda fact: fact.round,
     "Parked": lambda fact: "the release",
     "ReleaseEnded": lambda fact: "the release",
 } | {kind.__name__: lambda fact: fact.round for kind in state.OUTCOMES}
@@ -53,6 +55,7 @@ LAST_WORD: dict[str, Callable[[Any], Hashable]] = {"Blocked": lambda fact: (fact
 UNDOES = {"Resumed"}
 
 PROJECT_FREE = {"DataArrived", "CommitPassed", "ApprovalAsked", "CameIn", "CiEnded", "NewerBegun"}
+PROJECT_FREE |= {"GlassWaits", "GlassSettled"}
 # What was wanted before a number or a decision is answered by it; the last word about a schedule or a parking stands;
 # a policy takes the place of the one in force, and of no other.
 PROJECT_ORDERED = {"TrainingWanted", "Governed", "ScheduleSet", "ReleaseParked", "ReleaseResumed"}

@@ -125,7 +125,7 @@ def test_a_token_is_safe_in_a_url():
 
 def test_a_decision_is_the_approvers_about_the_evidence_of_the_token():
     given_ = decide(decision="approve", reason=" fine \r\n", evidence=EVIDENCE)
-    assert given_ == DecisionGiven(RELEASE, "ana@example.org", "approve", "fine", EVIDENCE)
+    assert given_ == DecisionGiven(RELEASE, "ana@example.org", "approve", "fine", EVIDENCE, "link")
 
 
 def test_a_decision_without_an_evidence_is_about_that_of_the_token():

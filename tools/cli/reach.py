@@ -107,10 +107,15 @@ class Reach:
 
 def pass_of(state: Path, person: str, hours: float) -> str:
     """Return a pass for a person, made with the key of a state folder; `Refused` when there is none."""
+    return sign_pass(signing_key(state), Pass(person, int(time.time() + hours * 3600)))
+
+
+def signing_key(state: Path) -> bytes:
+    """Return the key of a state folder that signs who somebody is; `Refused` when there is none."""
     key = str(read_json(state / "keys.json").get("approvals", ""))
     if not key:
         raise Refused(f"{state / 'keys.json'} holds no key that signs passes. {how_to_start(state)}")
-    return sign_pass(key.encode(), Pass(person, int(time.time() + hours * 3600)))
+    return key.encode()
 
 
 def said(answer: httpx.Response) -> str:

@@ -68,6 +68,8 @@ def heading(view: View) -> Text:
     ended = view["state"] != "open"
     text = Text(f"{view['alias']}  {view['project']}#{view['number']}  ")
     text.append(view["state"] if ended else f"at {view['standing']}", style=ENDINGS.get(view["state"], "yellow"))
+    if glass := view.get("glass"):
+        text.append(f"  GLASS BROKEN by {plain(glass['by'])}", style="bold red")
     what = "scored with commit" if _note(view) else "commit"
     return text.append(f"  {what} {view['commit'][:7] or 'unknown'} {first_line(view['message'])}")
 
@@ -88,6 +90,11 @@ def release(view: View) -> list[Any]:
     parts: list[Any] = [heading(view), Text(), steps(view), Text()]
     if view["state"] == "open":
         parts.append(Text(f"  waits for  {view['waits_for']}"))
+    if glass := view.get("glass"):
+        second = (
+            f"confirmed by {glass['confirmed_by']}" if glass["confirmed_by"] else f"{glass['state']}, {glass['until']}"
+        )
+        parts.append(Text(f"  glass      {plain(glass['reason'])}: {plain(second)}", style="red"))
     told = {"reason": view["reason"], "advice": view["advice"], "note": _note(view)}
     told |= {**view["digests"], "live at": view["address"]}
     shown = {step["sentence"] for step in view["steps"]}
@@ -166,7 +173,11 @@ def glance(environments: list[View]) -> Table:
             if place["held"]
         ]
         rules = ["its approval policy changed, and nobody accepted that"] if _rules_wait(of) else []
-        waits_for = "\n".join([*held, *waiting.values(), *pending, *rules])
+        broken = [f"GLASS BROKEN: {release}" for place in of.values() for release in place.get("glass", ())]
+        waits_for = Text("\n".join([*held, *waiting.values(), *pending, *rules]))
+        waits_for = Text("\n").join(
+            [*(Text(each, style="bold red") for each in broken), *([waits_for] if waits_for else [])]
+        )
         table.add_row(project, live(of.get("staging")), live(of.get("production")), waits_for)
     return table
 

@@ -1,14 +1,16 @@
 """The commands about who may decide: who somebody is, and the approval policy of a project."""
 
 import sys
+import time
 from typing import Annotated, Any
 
 import typer
 
+from shared.release.tokens import Grant, sign
 from tools.cli import rows
-from tools.cli.app import Json, Reason, State, app, tell
+from tools.cli.app import Json, Reason, Release, State, app, tell
 from tools.cli.people import By, Project, who
-from tools.cli.reach import command, find_state, pass_of, reach
+from tools.cli.reach import Refused, command, find_state, pass_of, reach, release_path, signing_key
 
 policy = typer.Typer(help="Who may approve what goes into a project's production.", no_args_is_help=True)
 app.add_typer(policy, name="policy")
@@ -27,6 +29,31 @@ def login(
         # By itself on standard output, so that a program can take it from there.
         sys.stderr.write(f"For {hours:g} hours whoever holds this is {person}:\n")
     tell({"person": person, "pass": token}, token, json)
+
+
+@app.command()
+def emergency(release: Release, reason: Reason, by: By = None, state: State = None, json: Json = False) -> None:
+    """Break the glass: let a release into production alone. A second person confirms it in a day, or all is held."""
+    _answer(release, "break-glass", reason, by, state, json)
+
+
+@app.command()
+def confirm(release: Release, reason: Reason, by: By = None, state: State = None, json: Json = False) -> None:
+    """Stand behind a broken glass as the second person."""
+    _answer(release, "confirm", reason, by, state, json)
+
+
+def _answer(release: str, decision: str, reason: str, by: str | None, state: Any, as_json: bool) -> None:
+    stack = reach(find_state(state))
+    view = stack.get(release_path(release))
+    evidence = view["digests"].get("evidence")
+    if not evidence:
+        raise Refused(f"{view['alias']} has no sealed evidence yet; it waits for {view['waits_for']}.")
+    body = {"decision": decision, "reason": reason, "evidence": evidence}
+    grant = Grant(view["release"], who(by), evidence, int(time.time()) + 360)
+    token = sign(signing_key(stack.state), grant)
+    answer = stack.post(f"approvals/{view['release']}", body, Authorization=f"Bearer {token}")
+    tell(answer, answer["message"], as_json, f"{command()} show {view['alias']}")
 
 
 @policy.command("show")

@@ -135,6 +135,21 @@ class ReleaseClosed(Fact, frozen=True):
     how: str
 
 
+class GlassWaits(Fact, frozen=True):
+    """Somebody breaks the glass of a release: the patrol sees to it that it is confirmed, or production held."""
+
+    release: str
+    round: int
+
+
+class GlassSettled(Fact, frozen=True):
+    """It was confirmed, or was not in time, or the glass was not broken after all."""
+
+    release: str
+    round: int
+    how: Literal["confirmed", "unconfirmed", "unused"]
+
+
 class PolicyBacked(Fact, frozen=True):
     """One of the two who must agree on a weaker approval policy has; `digest` is the new one, `old` that in force."""
 

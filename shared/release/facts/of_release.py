@@ -268,12 +268,52 @@ class Decided(Fact, frozen=True):
     how: str = ""
 
 
+class Reminded(Fact, frozen=True):
+    """Who had not decided was told again: at `half` of the time, or for the `last` time, a day before its end."""
+
+    round: int
+    due: Literal["half", "last"]
+    to: tuple[str, ...]
+
+
+class GlassBroken(Fact, frozen=True):
+    """One person let exactly this evidence into production without the others; a second must confirm it in time.
+
+    `how` says what proved who they are, `confirm_by` is in seconds since 1970.
+    """
+
+    round: int
+    by: str
+    reason: str
+    evidence: str
+    confirm_by: int
+    how: str = ""
+
+
+class GlassConfirmed(Fact, frozen=True):
+    """A second person stands behind a broken glass."""
+
+    round: int
+    by: str
+    reason: str
+    how: str = ""
+
+
+class GlassUnconfirmed(Fact, frozen=True):
+    """Nobody confirmed a broken glass in time: production is held."""
+
+    round: int
+    by: str
+    """Who broke it."""
+
+
 class Approved(Fact, frozen=True):
-    """Enough of those asked agreed on exactly this evidence."""
+    """Enough of those asked agreed on exactly this evidence, or one of them broke the glass."""
 
     round: int
     evidence: str
     by: tuple[str, ...]
+    glass: bool = False
 
 
 class Promoted(Fact, frozen=True):

@@ -1,0 +1,147 @@
+"""Emergencies: one person lets a release into production, and a second must stand behind it, or production is held."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from shared import words
+from shared.answers import Answer, Order
+from shared.control import judging
+from shared.control.working import again
+from shared.errors import Conflict, Moved, NotAllowed, NotFound
+from shared.ports import Outside
+from shared.release import chain, environment, facts, ids, policy, state, tokens
+from shared.release.notices import DecisionGiven
+from shared.release.people import among, same
+from shared.streams import Streams, environment_stream, project_stream, release_stream
+
+CONFIRM_SECONDS = 24 * 3600
+HOLDER = "signalbox"
+
+
+class Emergency(Struct, frozen=True):
+    """The row in the project's stream comes first and is settled last: a broken glass is never forgotten."""
+
+    outside: Outside
+    streams: Streams
+
+    async def break_glass(self, given: DecisionGiven) -> Answer:
+        """Let exactly this evidence into production without the others; a repeat gives the same answer."""
+        while True:
+            stream = await self.streams.read(release_stream(given.release))
+            known = state.fold(stream.facts)
+            turn, asked = judging.question(known, given)
+            before = known.glass.get(turn)
+            if before is not None and not same(before.by, given.approver):
+                raise Conflict(f"{before.by} broke the glass already; confirm it if you stand behind it")
+            if before is None:
+                bench = await judging.bench(self.outside, known, asked)
+                judging.is_open(known, asked, bench, self._now())
+                rules = (bench.rules, bench.present or bench.rules)
+                if not given.how or not all(policy.may_break_glass(each, given.approver) for each in rules):
+                    raise NotAllowed(f"{given.approver} may not break the glass of {bench.project}")
+                await self.streams.add(project_stream(bench.project), [facts.GlassWaits(given.release, turn)])
+                confirm_by = self._now() + CONFIRM_SECONDS
+                who, why, how = given.approver, given.reason, given.how
+                before = facts.GlassBroken(turn, who, why, given.evidence, confirm_by, how)
+                state.learn(known, before)
+                try:
+                    await self.streams.append(stream, [before])
+                except Moved:
+                    continue
+            await self._ask_to_confirm(known, before)
+            until = f"{words.moment(before.confirm_by)} UTC"
+            message = f"It goes into production now. Somebody else must confirm that by {until}."
+            return Answer(200, _told(given, message), tuple(again(known)))
+
+    async def _ask_to_confirm(self, known: state.State, broken: facts.GlassBroken) -> None:
+        release, base = known.release.release, self.outside.public_url
+        for who in await self._seconds(known, broken):
+            grant = tokens.Grant(release, who, broken.evidence, broken.confirm_by)
+            link = f"{base}/api/approvals/{release}?token={tokens.sign(self.outside.approval_key, grant)}"
+            subject, text = words.glass_broken(known, broken, link)
+            await self.outside.notifier.notify(f"{release}-glass-{broken.round}", who, subject, text)
+
+    async def _seconds(self, known: state.State, broken: facts.GlassBroken) -> tuple[str, ...]:
+        """Return who may stand behind a broken glass: whoever might have decided or broken it, and no maker."""
+        bench = await judging.bench(self.outside, known, known.asked[broken.round])
+        rules = bench.rules
+        named = (*rules.approvers, *rules.admins, *(rules.roles.operator if rules.roles else ()))
+        barred = (broken.by, *(() if rules.self_approval else bench.makers))
+        return tuple(who for who in dict.fromkeys(named) if not among(who, barred))
+
+    async def confirm(self, given: DecisionGiven) -> Answer:
+        """Stand behind a broken glass as the second person; a repeat gives the same answer."""
+        while True:
+            stream = await self.streams.read(release_stream(given.release))
+            known = state.fold(stream.facts)
+            broken = _broken(known, given)
+            before = known.confirmed.get(broken.round)
+            if before is not None and not same(before.by, given.approver):
+                raise Conflict(f"{before.by} confirmed it already")
+            if before is None:
+                if not given.how or not among(given.approver, await self._seconds(known, broken)):
+                    raise NotAllowed(f"{given.approver} may not confirm it: a second person must, and no maker")
+                if broken.round in known.unconfirmed or self._now() >= broken.confirm_by:
+                    raise Conflict("it is too late to confirm it, and production is held: roll back, or lift the hold")
+                try:
+                    new = facts.GlassConfirmed(broken.round, given.approver, given.reason, given.how)
+                    await self.streams.append(stream, [new])
+                except Moved:
+                    continue
+            await self._settle(known, broken.round, "confirmed")
+            return Answer(200, _told(given, f"Confirmed: {given.approver} stands behind it beside {broken.by}."))
+
+    async def look(self, name: str) -> list[Order]:
+        """Settle what was confirmed; hold production for what was not in time."""
+        known = self.streams.project_of(await self.streams.recall(project_stream(name)))
+        for release, turn in sorted(known.glass - known.settled):
+            await self._look(await self.streams.read(release_stream(release)), turn)
+        return []
+
+    async def _look(self, stream: chain.Stream, turn: int) -> None:
+        known = state.fold(stream.facts)
+        broken = known.glass.get(turn)
+        if broken is None:
+            # Whoever went to break it was refused, or asked a moment ago.
+            if known.ended is not None:
+                await self._settle(known, turn, "unused")
+            return
+        if turn in known.confirmed:
+            await self._settle(known, turn, "confirmed")
+        elif self._now() >= broken.confirm_by:
+            if turn not in known.unconfirmed:
+                await self.streams.append(stream, [facts.GlassUnconfirmed(turn, broken.by)])
+            await self._hold(known, broken)
+            subject, text = words.glass_unconfirmed(known, broken)
+            for who in (*await self._seconds(known, broken), broken.by):
+                await self.outside.notifier.notify(f"{known.release.release}-held-{turn}", who, subject, text)
+            await self._settle(known, turn, "unconfirmed")
+
+    async def _hold(self, known: state.State, broken: facts.GlassBroken) -> None:
+        stream = await self.streams.read(environment_stream(known.release.project, "production"))
+        if environment.fold(stream.facts).held is None:
+            name = ids.alias(known.release.release)
+            held = facts.Held(HOLDER, f"nobody confirmed the glass that {broken.by} broke for {name}")
+            await self.streams.append(stream, [held])
+
+    async def _settle(self, known: state.State, turn: int, how: Any) -> None:
+        settled = facts.GlassSettled(known.release.release, turn, how)
+        await self.streams.add(project_stream(known.release.project), [settled])
+
+    def _now(self) -> int:
+        return int(self.outside.clock().timestamp())
+
+
+def _broken(known: state.State, given: DecisionGiven) -> facts.GlassBroken:
+    if known.opened is None:
+        raise NotFound(f"there is no release {given.release}")
+    found = next((each for each in known.glass.values() if each.evidence == given.evidence), None)
+    if found is None:
+        raise Conflict("nobody broke the glass of this evidence: there is nothing to confirm")
+    return found
+
+
+def _told(given: DecisionGiven, message: str) -> dict[str, Any]:
+    told = {"release": given.release, "alias": ids.alias(given.release), "decision": given.decision}
+    return told | {"approver": given.approver, "evidence": given.evidence, "message": message}
