@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from shared.release.audit import Prover
 from shared.release.chain import Sign
 from shared.release.config import Project
 from shared.release.telling import Stands
@@ -430,6 +431,8 @@ class Outside(Struct, frozen=True):
     """Base address of this app as people reach it, without a slash at the end."""
     sign: Sign | None = None
     """Signs the ledger's lines, where the operator gave a key."""
+    prover: Prover | None = None
+    """Proves what was signed, by this key or an earlier one."""
     checkpoints: Checkpoints | None = None
     """The second place in which the heads of all streams are kept, where the operator named one."""
 

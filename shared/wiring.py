@@ -27,6 +27,7 @@ from shared.ports import (
     Registry,
     Statuses,
 )
+from shared.release.audit import Prover
 from shared.release.chain import Sign
 from shared.settings import AzureSettings, Settings
 
@@ -122,12 +123,13 @@ def second_place(named: str) -> Checkpoints | None:
     return FolderCheckpoints(Path(named))
 
 
-def _signer(read: Settings) -> Sign | None:
+def _keys(read: Settings) -> tuple[Sign | None, Prover | None]:
     if not read.audit_key:
-        return None
-    from shared.backends.signing import Signer
+        return None, None
+    from shared.backends import signing
 
-    return Signer(read.audit_key)
+    signer = signing.Signer(read.audit_key)
+    return signer, signing.Prover.of(signer, read.audit_public_keys)
 
 
 def _outside(read: Settings) -> Outside:
@@ -135,6 +137,7 @@ def _outside(read: Settings) -> Outside:
     from shared.backends.local.repository import Credential, GitRepository
 
     credentials = {url: Credential(name, value) for url, name, value in read.credentials}
+    sign, prover = _keys(read)
     ledger, artifacts, letters = kept(read.storage, read.state)
     work = _azure(read, read.azure, ledger, artifacts) if read.azure else _local(read)
     return Outside(
@@ -153,7 +156,8 @@ def _outside(read: Settings) -> Outside:
         clock=now,
         approval_key=read.approval_key,
         public_url=read.public_url,
-        sign=_signer(read),
+        sign=sign,
+        prover=prover,
         checkpoints=second_place(read.checkpoints),
     )
 

@@ -37,6 +37,7 @@ from shared.ports import (
     Service,
 )
 from shared.release import chain, facts, ids, notices
+from shared.release.audit import Prover
 from shared.release.config import Project, Projects, read_projects
 from shared.release.facts import CameIn, Fact
 from shared.release.notices import Notice
@@ -141,6 +142,7 @@ class World:
     letters: MemoryLetters = field(default_factory=MemoryLetters)
     sign: chain.Sign | None = None
     """Signs every line of the ledger; without it none is signed, which is faster."""
+    prover: Prover | None = None
     checkpoints: MemoryCheckpoints | None = None
     git: Repository | None = None
     """Real repositories, in place of `branch` and `files`."""
@@ -217,6 +219,7 @@ class World:
             approval_key=KEY,
             public_url="https://signalbox.example.org",
             sign=self.sign,
+            prover=self.prover,
             checkpoints=self.checkpoints,
         )
         event_seconds, branch_minutes = (float(TABLE[name].default) for name in ("EVENT_SECONDS", "BRANCH_LOOK"))

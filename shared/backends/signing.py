@@ -4,7 +4,7 @@ import base64
 import binascii
 import hashlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -47,8 +47,23 @@ class Prover:
     """Proves signatures by any of these public keys."""
 
     def __init__(self, keys: Iterable[bytes]) -> None:
-        self._keys = {key_id(key): key for key in keys}
+        # Lazily, for the public part of a key that signs loads `cryptography`.
+        self._given = keys
         self._loaded: dict[str, Ed25519PublicKey] = {}
+
+    @staticmethod
+    def of(signer: Signer, earlier: Iterable[bytes]) -> "Prover":
+        """Return what proves the signatures of a signer, and those of earlier keys."""
+
+        def keys() -> Iterator[bytes]:
+            yield signer.public
+            yield from earlier
+
+        return Prover(keys())
+
+    @cached_property
+    def _keys(self) -> dict[str, bytes]:
+        return {key_id(key): key for key in self._given}
 
     def knows(self, sig: str) -> bool:
         """Say whether the key that a signature names is one of ours."""

@@ -1,5 +1,6 @@
 """Checkpoints: once an hour the heads of all streams go to a second place, out of reach of the ledger's writers."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 
@@ -7,7 +8,8 @@ from msgspec import Struct
 
 from shared.errors import NotFound, Unavailable
 from shared.ports import Checkpoints, Ledger
-from shared.release import chain, checkpoint, facts
+from shared.release import audit, chain, checkpoint, facts
+from shared.release.audit import Prover
 from shared.release.checkpoint import Checkpoint, Covered, Kept
 from shared.streams import AUDIT, Streams
 
@@ -20,6 +22,8 @@ class Checkpointing(Struct, frozen=True):
     ledger: Ledger
     place: Checkpoints | None
     streams: Streams
+    prover: Prover | None = None
+    """Looks at every new line once there is a signed checkpoint; before that lines may be older than the key."""
 
     async def make(self) -> Checkpoint | None:
         """Make the next checkpoint; None when no second place is set, or nothing changed."""
@@ -31,7 +35,8 @@ class Checkpointing(Struct, frozen=True):
         # The row that tells of a checkpoint is no reason for another one.
         if not {name for name, length in lengths.items() if _length(covered, name) != length} - {AUDIT}:
             return None
-        new, broken = await self._look(covered, lengths)
+        prover = self.prover if any(each.sig for each in kept) else None
+        new, broken = await self._look(covered, lengths, prover)
         made = checkpoint.following(kept, new, broken, self.streams.clock().isoformat(timespec="seconds"))
         content = checkpoint.encode(made, self.streams.sign)
         if not await self.place.put(checkpoint.name_of(made.number), content):
@@ -42,7 +47,7 @@ class Checkpointing(Struct, frozen=True):
         return made
 
     async def _look(
-        self, covered: Mapping[str, Covered], lengths: Mapping[str, int]
+        self, covered: Mapping[str, Covered], lengths: Mapping[str, int], prover: Prover | None
     ) -> tuple[list[Covered], list[str]]:
         new: list[Covered] = []
         broken = [f"stream {name} is gone" for name in covered if name not in lengths]
@@ -51,23 +56,29 @@ class Checkpointing(Struct, frozen=True):
             if before.length == length:
                 continue
             try:
-                new.append(await self._grown(before))
+                grown, lines = await self._grown(before)
+                new.append(grown)
+                if prover is not None:
+                    broken += await asyncio.to_thread(audit.unproven, name, lines, before.lines, prover)
             except chain.Broken as error:
                 broken.append(str(error))
         return new, broken
 
-    async def _grown(self, before: Covered) -> Covered:
+    async def _grown(self, before: Covered) -> tuple[Covered, list[bytes]]:
+        """Return a stream as it is now, and the lines that came since."""
         known = chain.Stream(before.stream, (), before.length, before.head)
+        came = await self.ledger.read(before.stream, before.length)
         try:
-            grown = chain.go_on(known, await self.ledger.read(before.stream, before.length))
+            grown = chain.go_on(known, came)
         except chain.Broken:
             grown = known
         if grown.records:
-            return Covered(before.stream, before.lines + len(grown.records), grown.position, grown.head)
+            now = Covered(before.stream, before.lines + len(grown.records), grown.position, grown.head)
+            return now, audit.lines_of(came)
         # It is shorter, or does not go on where it ended: redacted lines may be of another length.
         return await self._anew(before)
 
-    async def _anew(self, before: Covered) -> Covered:
+    async def _anew(self, before: Covered) -> tuple[Covered, list[bytes]]:
         name = before.stream
         content = await self.ledger.read(name)
         lines = content.splitlines(keepends=True)
@@ -75,7 +86,7 @@ class Checkpointing(Struct, frozen=True):
         if len(lines) < before.lines or seen.head != before.head:
             raise chain.Broken(f"stream {name}: its first {before.lines} lines are not those of the last checkpoint")
         whole = chain.go_on(seen, b"".join(lines[before.lines :]))
-        return Covered(name, len(whole.records), whole.position, whole.head)
+        return Covered(name, len(whole.records), whole.position, whole.head), lines[before.lines :]
 
 
 def _length(covered: Mapping[str, Covered], name: str) -> int:

@@ -97,6 +97,19 @@ def signed_as(name: str, line: bytes, read: Line) -> bytes:
     return chain.message(name, read.was.line if read.was else chain.sha256(chain.without_signature(line, read.sig)))
 
 
+def unproven(name: str, lines: Sequence[bytes], before: int, prover: Prover) -> list[str]:
+    """Return a sentence on each of these new lines that no trusted key signed; `before` lines stand in front of them.
+
+    Lines that were redacted are left to a whole audit.
+    """
+    found = []
+    for number, line in enumerate(lines, start=before + 1):
+        read = read_line(line)
+        if read is None or not prover.proves(signed_as(name, line, read), read.sig):
+            found.append(f"stream {name}, line {number}: no key that is known here signed it")
+    return found
+
+
 State = Literal["good", "none", "strange", "bad"]
 
 

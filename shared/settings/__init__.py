@@ -113,6 +113,8 @@ class Settings(Struct, frozen=True):
     """Only with the backend azure."""
     audit_key: bytes = b""
     """32 bytes that sign every fact; empty: nothing is signed."""
+    audit_public_keys: tuple[bytes, ...] = ()
+    """Those of earlier keys."""
     checkpoints: str = ""
     """A folder, a container's URL or a connection string; empty: no checkpoints are made."""
 
@@ -155,6 +157,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         branch_minutes=given.number("BRANCH_LOOK", 1, 1440),
         azure=_azure(given, storage, state) if backend == "azure" else None,
         audit_key=audit.key,
+        audit_public_keys=audit.public_keys,
         checkpoints=audit.checkpoints,
     )
     if given.wrong:

@@ -13,7 +13,8 @@ KEY = secrets.token_bytes(32)
 
 def signed() -> World:
     """Return a world whose ledger is signed and has a second place."""
-    return World(sign=Signer(KEY), checkpoints=MemoryCheckpoints())
+    signer = Signer(KEY)
+    return World(sign=signer, prover=Prover.of(signer, []), checkpoints=MemoryCheckpoints())
 
 
 def place(world: World, prover: Prover | None = None) -> Place:

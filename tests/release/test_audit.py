@@ -235,6 +235,14 @@ def test_lines_apart_that_nobody_signed_are_named_apart() -> None:
     assert found(audit.lines_of(content), Known(OURS)) == [(4, "unsigned"), (7, "unsigned")]
 
 
+def test_new_lines_that_no_key_signed_are_named_one_by_one() -> None:
+    assert audit.unproven(NAME, LINES[5:], 5, OURS) == []
+    strange = [LINES[5], stream(1, name=OTHER)[0], b"nonsense\n", stream(1, Keys("theirs").sign)[0]]
+    assert audit.unproven(NAME, strange, 5, OURS) == [
+        f"stream release/a, line {number}: no key that is known here signed it" for number in (7, 8, 9)
+    ]
+
+
 # --- redaction
 
 

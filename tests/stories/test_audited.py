@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from shared.backends.memory import MemoryCheckpoints
 from shared.backends.signing import Prover, Signer
 from shared.errors import NotFound, NotUnderstood
 from shared.release import facts, ids, notices
@@ -82,6 +83,38 @@ def test_a_checkpoint_says_which_stream_does_not_go_on_as_it_was_and_covers_it_n
     assert made is not None
     assert made.broken == (f"stream {name}: its first {len(lines)} lines are not those of the last checkpoint",)
     assert [one.what for one in verified(world).findings] == ["truncated"]
+
+
+def test_a_checkpoint_names_new_lines_that_nobody_signed_so_that_somebody_hears_of_them_within_the_hour() -> None:
+    world = signed()
+    release = live(world)
+    checkpoint(world)
+    name = f"release/{release}"
+    RUNNER.run(World(ledger=world.ledger).control.streams.add(name, [facts.Heard("ModelRegistered", "forged")]))
+    world.push("b")
+    made = RUNNER.run(world.control.checkpointing.make())
+    assert made is not None
+    number = world.ledger_bytes(name).count(b"\n")
+    assert made.broken == (f"stream {name}, line {number}: no key that is known here signed it",)
+    # What is wrong is covered all the same, so that it cannot be taken back unseen.
+    assert (name, number) in [(one.stream, one.lines) for one in made.streams]
+    world.push("c")
+    again = RUNNER.run(world.control.checkpointing.make())
+    assert again is not None
+    assert again.broken == ()
+
+
+def test_what_is_older_than_the_key_is_no_alarm_at_the_first_checkpoint() -> None:
+    world = World()
+    live(world)
+    signer = Signer(KEY)
+    world.sign, world.prover, world.checkpoints = signer, Prover.of(signer, []), MemoryCheckpoints()
+    world.restart()
+    world.push("b")
+    made = RUNNER.run(world.control.checkpointing.make())
+    assert made is not None
+    assert made.broken == ()
+    assert verified(world).whole
 
 
 def test_another_key_signs_on_and_what_the_earlier_one_signed_stays_proven() -> None:
