@@ -1,7 +1,10 @@
 """Stories about telling: what becomes of releases is said at their commits, in channels and to people."""
 
+import asyncio
 import random
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -11,7 +14,7 @@ from shared.answers import Order
 from shared.errors import Unavailable
 from shared.release import line, notices
 from shared.release.config import Tell
-from shared.release.facts import NotTold
+from shared.release.facts import Asked, NotTold
 from tests.world import RUNNER, Crash, World, commit
 
 CHANNEL = "TEAM"
@@ -164,6 +167,60 @@ def test_a_lost_target_is_tried_once_a_time_and_not_five() -> None:
     assert told == ["asked 1", "decided 1 ana@example.org"]
 
 
+@dataclass
+class Between:
+    """A port before whose calls something happens: `at` gets the name of the call and what it is given."""
+
+    port: Any
+    at: Callable[..., Awaitable[None]]
+
+    def __getattr__(self, name: str) -> Any:
+        called = getattr(self.port, name)
+
+        async def between(*given: Any) -> Any:
+            await self.at(name, *given)
+            return await called(*given)
+
+        return between if asyncio.iscoroutinefunction(called) else called
+
+
+def watch(world: World, port: str, at: Callable[..., Awaitable[None]]) -> None:
+    world.control = world.controller(lambda name, whole: Between(whole, at) if name == port else whole)
+
+
+def test_a_target_that_does_not_answer_is_waited_for_once_a_delivery() -> None:
+    world = telling()
+    world.away.add("statuses")
+    tried: list[str] = []
+
+    async def count(name: str, *given: Any) -> None:
+        tried.append(name)
+
+    watch(world, "statuses", count)
+    release = world.push("a")
+    while not world.state(release).asked:
+        world.orders = [order for order in world.orders if order.step != "tell"]
+        world.run_one()
+    assert deliver(world) == 5
+    assert len(tried) == 6
+
+
+def test_what_happens_while_it_is_told_is_told_too() -> None:
+    world = telling()
+
+    async def decide(name: str, channel: str, *given: Any) -> None:
+        asked = world.control.streams.kept[f"release/{release}"].facts
+        (evidence,) = [fact.evidence for fact in asked if isinstance(fact, Asked)]
+        given_now = notices.DecisionGiven(release, "ana@example.org", "approve", "because", evidence)
+        await world.control.take_in([given_now])
+
+    watch(world, "channels", decide)
+    release = world.push("a")
+    world.run()
+    assert subjects(world) == ["houses v1", "ana@example.org approved houses v1"]
+    assert world.orders == []
+
+
 def test_what_no_repeat_would_help_is_given_up_at_once() -> None:
     world = telling()
     world.refusing["statuses"] = "github did not take the status (it answered 401)"
@@ -242,11 +299,19 @@ def test_a_roll_back_is_told_though_nothing_answers_from_where_it_went() -> None
 
 def test_whoever_configures_nothing_is_told_nothing_and_pays_nothing() -> None:
     world = World()
+    asked: list[str] = []
+
+    async def note(name: str, stream: str, *given: Any) -> None:
+        asked.append(stream)
+
+    watch(world, "ledger", note)
     world.data()
-    world.push("a")
+    release = world.push("a")
     world.run()
     assert (world.statuses, world.sent) == ({}, [])
-    assert RUNNER.run(world.ledger.streams("told/")) == []
+    assert RUNNER.run(world.control.outgoing.untold()) == {}
+    assert f"release/{release}" in asked
+    assert [stream for stream in asked if stream.startswith("told/")] == []
 
 
 def test_a_process_that_dies_while_it_tells_tells_the_rest_when_the_order_comes_again() -> None:

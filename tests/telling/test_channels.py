@@ -5,6 +5,7 @@ import email
 import email.policy
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -119,6 +120,13 @@ def test_a_person_gets_a_mail_that_any_program_reads(mailbox: tuple[Mailbox, str
     body = message.get_body(preferencelist=("plain",))
     assert body is not None
     assert body.get_content().split() == text.split()
+
+
+def test_a_persons_address_adds_no_other_person(mailbox: tuple[Mailbox, str]) -> None:
+    box, address = mailbox
+    with suppress(Unavailable, Blocked):
+        asyncio.run(channels("", address).mail("ana@example.org&cc=eve@example.org", "s", "t"))
+    assert [to for recipients, _ in box.got for to in recipients if to.startswith("eve")] == []
 
 
 def test_a_mail_that_is_refused_is_told_again(mailbox: tuple[Mailbox, str]) -> None:
