@@ -60,7 +60,8 @@ class Outgoing(Struct, frozen=True):
     async def _round(self, source: chain.Stream, about: Order, last: bool) -> list[str]:
         """Tell all that is due as far as `source` goes, and return why some of it has to be tried again."""
         told = await self.streams.read(told_stream(_about(about)))
-        lost = await self._lost()
+        before = await self._lost()
+        lost = dict(before)
         failed: dict[tuple[str, str], Unavailable] = {}
         again: list[str] = []
         for one in telling.due(self._wanted(source, about), told.facts):
@@ -72,9 +73,9 @@ class Outgoing(Struct, frozen=True):
                 except Unavailable as error:
                     failed[place] = error
             if place not in failed:
-                await self._arrived(told.name, one, one.target in lost)
-            elif last or one.target in lost or isinstance(failed[place], Blocked):
-                await self._give_up(told.name, one, str(failed[place]), lost.get(one.target, ""))
+                await self._arrived(told.name, one, lost)
+            elif last or one.target in before or isinstance(failed[place], Blocked):
+                await self._give_up(told.name, one, str(failed[place]), lost)
             else:
                 again.append(f"{one.target}: {failed[place]}")
         return again
@@ -89,15 +90,16 @@ class Outgoing(Struct, frozen=True):
             page = self._page(about)
             await self.outside.statuses.post(opened.project, opened.commit, one.what, one.state, one.text, page)
 
-    async def _arrived(self, name: str, one: Telling, was_lost: bool) -> None:
+    async def _arrived(self, name: str, one: Telling, lost: dict[str, str]) -> None:
         await self.streams.add(name, [facts.Told(one.what, one.target, one.said)])
-        if was_lost:
+        if lost.pop(one.target, None) is not None:
             await self.streams.add(TARGETS, [facts.TargetBack(one.target)])
 
-    async def _give_up(self, name: str, one: Telling, reason: str, before: str) -> None:
+    async def _give_up(self, name: str, one: Telling, reason: str, lost: dict[str, str]) -> None:
         log.error("about=%r target=%r could not be told %r: error=%r", name, one.target, one.what, reason)
         await self.streams.add(name, [facts.NotTold(one.what, one.target, one.said, reason)])
-        if reason != before:
+        if lost.get(one.target) != reason:
+            lost[one.target] = reason
             await self.streams.add(TARGETS, [facts.TargetLost(one.target, reason)])
 
     async def untold(self) -> dict[str, str]:

@@ -142,6 +142,7 @@ def test_a_dead_target_ends_as_not_told_and_the_line_goes_on(dead: str) -> None:
     given_up = [fact for fact in world.facts(f"told/{release}") if isinstance(fact, NotTold)]
     assert {fact.target for fact in given_up} == {"statuses of houses" if dead == "statuses" else target}
     assert lost(world) == {target: f"{dead} is away"}
+    assert len(world.facts("told/targets")) == 1
     world.away.clear()
     world.decide(release)
     deliver(world)
