@@ -189,6 +189,15 @@ def watch(world: World, port: str, at: Callable[..., Awaitable[None]]) -> None:
     world.control = world.controller(lambda name, whole: Between(whole, at) if name == port else whole)
 
 
+def until_asked(world: World) -> str:
+    """Push, and let people be asked before anything is told."""
+    release = world.push("a")
+    while not world.state(release).asked:
+        world.orders = [order for order in world.orders if order.step != "tell"]
+        world.run_one()
+    return release
+
+
 def test_a_target_that_does_not_answer_is_waited_for_once_a_delivery() -> None:
     world = telling()
     world.away.add("statuses")
@@ -198,10 +207,8 @@ def test_a_target_that_does_not_answer_is_waited_for_once_a_delivery() -> None:
         tried.append(name)
 
     watch(world, "statuses", count)
-    release = world.push("a")
-    while not world.state(release).asked:
-        world.orders = [order for order in world.orders if order.step != "tell"]
-        world.run_one()
+    release = until_asked(world)
+    world.orders.append(Order("tell", release))
     assert deliver(world) == 5
     assert len(tried) == 6
 
@@ -216,10 +223,9 @@ def test_what_happens_while_it_is_told_is_told_too() -> None:
         await world.control.take_in([given_now])
 
     watch(world, "channels", decide)
-    release = world.push("a")
-    world.run()
+    release = until_asked(world)
+    world.work(Order("tell", release))
     assert subjects(world) == ["houses v1", "ana@example.org approved houses v1"]
-    assert world.orders == []
 
 
 def test_what_no_repeat_would_help_is_given_up_at_once() -> None:
