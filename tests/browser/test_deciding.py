@@ -69,7 +69,7 @@ def test_no_page_of_another_site_frames_a_question_or_decides_it(house: House, p
     # Another site gets no cookie of ours; another port of this machine is the same site, and gets one.
     for host in ("localhost", "127.0.0.1"):
         page.goto(f"http://{host}:{house.elsewhere_port}/")
-        assert [frame.url for frame in page.frames[1:]] == ["chrome-error://chromewebdata/"]
+        page.frames[1].wait_for_url("chrome-error://chromewebdata/")
         page.get_by_role("button", name="win").click()
         expect(page.locator(".notice")).to_contain_text("sent by a page of another site")
     assert house.do(lambda world: line.standing(world.state(release))) == "ask"
