@@ -58,9 +58,7 @@ class Opening(Struct, frozen=True):
             stream = await self.streams.recall(project_stream(name))
             known = self.streams.project_of(stream)
             new = self.numbered(name, known, commit, ask, cause, by, reason)
-            # What was asked once is the same ask, also when new data or a newer commit came in between.
-            asked = next((each for each in known.numbered.values() if ask and each.ask == ask), None)
-            numbered = asked or known.numbered.get(new.release)
+            numbered = _asked_before(known, new) or known.numbered.get(new.release)
             try:
                 if numbered is None:
                     await self.streams.append(stream, [new])
@@ -146,3 +144,14 @@ class Opening(Struct, frozen=True):
     async def came_in(self, name: str | None, row: facts.CameIn, notice: Notice) -> None:
         """Record what came in and what became of it, in the project's stream or in the inbox."""
         await self.streams.add(project_stream(name) if name else INBOX, [replace(row, notice=kept(notice))])
+
+
+def _asked_before(known: project.ProjectState, new: facts.ReleaseNumbered) -> facts.ReleaseNumbered | None:
+    """Return the release of the same ask: what was asked once stays that, also when new data or commits came between.
+
+    A push asks for its commit, once: told again, by whoever kept what a git host signed, it trains nothing.
+    """
+    told = known.numbered.values()
+    if new.ask:
+        return next((each for each in told if each.ask == new.ask), None)
+    return next((each for each in told if new.cause == each.cause == "push" and each.commit == new.commit), None)

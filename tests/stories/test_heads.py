@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from shared.errors import Unavailable
 from shared.release import facts, notices
+from shared.release.config import Governor
 from tests.stories.test_line import better, live_release
 from tests.world import World, commit
 
@@ -120,6 +121,20 @@ def test_an_old_push_that_is_told_again_starts_nothing() -> None:
     world.patrol()
     world.run()
     assert (world.live(), numbered(world), set(world.jobs)) == (second, ["#1 a", "#2 b"], made)
+
+
+def test_a_push_that_is_told_again_is_no_way_to_have_new_data_trained_before_the_governor_lets_them() -> None:
+    world = World()
+    world.projects["houses"] = replace(world.projects["houses"], governor=Governor(cooldown_minutes=600))
+    world.data()
+    first = live_release(world)
+    world.data("in/february.csv", "2")
+    world.run()
+    world.data("in/march.csv", "3")
+    known, made = numbered(world), set(world.jobs)
+    assert world.tell_push(commit("a")) == first
+    world.run()
+    assert (numbered(world), set(world.jobs)) == (known, made)
 
 
 def test_an_older_commit_that_was_never_taken_in_is_stale_and_nothing_of_it_runs() -> None:
