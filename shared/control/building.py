@@ -5,7 +5,7 @@ from msgspec import Struct
 from shared.answers import Order
 from shared.control.speaking import SpeaksFor, spoken_for
 from shared.ports import Outside
-from shared.release import facts
+from shared.release import facts, notices
 from shared.release.notices import BuildHeard
 from shared.streams import INBOX, Streams, project_stream
 
@@ -20,11 +20,15 @@ class Building(Struct, frozen=True):
         """Return the looks that are due because of it, and a sentence for each project that it is about."""
         names = spoken_for(self.outside.projects, notice.addresses, speaks_for)
         if not notice.addresses:
-            # A build that names no repository is believed about the projects whose secret its sender has.
-            names = {name: secret for name, secret in (speaks_for or {}).items() if name in self.outside.projects}
+            # A build that names no repository is believed about the projects whose secret its sender has;
+            # a person who has it taken in again stands behind it for those that wait for it.
+            waiting = {name: "" for name, entry in self.outside.projects.items() if entry.outside_ci == notice.name}
+            spoken = waiting if speaks_for is None else speaks_for
+            names = {name: secret for name, secret in spoken.items() if name in self.outside.projects}
         if not names:
             reason = "no project that this sender may speak for has this repository"
-            row = facts.CameIn(notice.source, _subject(notice), "refused", reason, notice.delivery)
+            told = notices.kept(notice)
+            row = facts.CameIn(notice.source, _subject(notice), "refused", reason, notice.delivery, notice=told)
             await self.streams.add(INBOX, [row])
             return [], [reason]
         orders: list[Order] = []
@@ -69,7 +73,8 @@ class Building(Struct, frozen=True):
     async def _record(
         self, name: str, notice: BuildHeard, became: facts.Became, said: str, secret: str, *kept: facts.Fact
     ) -> str:
-        row = facts.CameIn(notice.source, _subject(notice), became, said, notice.delivery, secret=secret)
+        told = notices.kept(notice)
+        row = facts.CameIn(notice.source, _subject(notice), became, said, notice.delivery, secret=secret, notice=told)
         await self.streams.add(project_stream(name), [*kept, row])
         return said
 

@@ -207,7 +207,9 @@ Notice = (
 
 LARGEST_KEPT = 4096
 """Bytes of a notice beyond which only what became of it is recorded."""
-_KINDS: dict[str, type[Notice]] = {kind.__name__: kind for kind in (Pushed, Ignored, BlobHeard, DriftHeard, ModelHeard)}
+_KINDS: dict[str, type[Notice]] = {
+    kind.__name__: kind for kind in (Pushed, Ignored, BuildHeard, BlobHeard, DriftHeard, ModelHeard)
+}
 
 
 def kept(notice: Notice) -> dict[str, Any]:

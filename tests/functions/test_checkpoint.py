@@ -28,7 +28,7 @@ def due() -> None:
 
 
 def over(app: App, place: MemoryCheckpoints | None) -> None:
-    control = Control.over(replace(app.world.control.outside, checkpoints=place), event_seconds=1.0)
+    control = Control.over(replace(app.world.control.outside, checkpoints=place), event_seconds=1.0, branch_minutes=3.0)
     wiring.use(wiring.Wired(control, app.world.settings(SECRET), 0))
 
 

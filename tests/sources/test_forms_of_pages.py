@@ -27,7 +27,7 @@ def sent(fields: dict[str, str], headers: dict[str, str]) -> DecisionGiven:
 
 
 def test_the_form_with_the_cookie_of_whom_it_was_shown_to_decides() -> None:
-    assert sent({}, {}) == DecisionGiven(RELEASE, WHO, "approve", "better", EVIDENCE)
+    assert sent({}, {}) == DecisionGiven(RELEASE, WHO, "approve", "better", EVIDENCE, "link")
 
 
 @pytest.mark.parametrize(
