@@ -80,12 +80,10 @@ class Gate(Protocol):
     @property
     def approval_key(self) -> bytes:
         """Signs tokens."""
-        ...
 
     @property
     def signed_in(self) -> bool:
         """Whether the platform signs people in before us."""
-        ...
 
 
 def sender(headers: Mapping[str, str], query: Mapping[str, str], gate: Gate, now: datetime) -> Person | None:

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from shared.errors import NotUnderstood
-from shared.release import policy
+from shared.release import facts, policy, project
 from shared.release.config import read_projects
-from shared.release.facts import Decided
+from shared.release.facts import Decided, PolicyBacked, PolicySet
+from shared.release.known import KnownPolicy
 from shared.release.people import Delegation, Roles
 from shared.release.policy import ApprovalPolicy, judge, may, weaker
 
@@ -254,3 +255,48 @@ def test_a_stricter_policy_is_not_weaker() -> None:
     new = ApprovalPolicy(("ana", "BO"), 2, False, 3.0, {"x": ("bo",)}, (Delegation("Ana", "dee", DAY),), Roles())
     assert weaker(old, new) == ()
     assert msgspec.json.decode(new.canonical)["answer_days"] == 3.0
+
+
+def test_a_policy_takes_the_place_of_the_one_in_force_and_of_no_other() -> None:
+    first = PolicySet("one", "", (), "first seen in projects.toml")
+    second, late = PolicySet("two", "one", ("ana",), "as agreed"), PolicySet("three", "one", ("bo",), "late")
+    assert project.fold([first, second, late]).policy == second
+    # A process that saw no policy yet says again that the first is in force.
+    assert project.fold([first, second, first]).policy == second
+    assert project.fold([second]).policy is None
+    backed = PolicyBacked("three", "two", "ana", "as agreed")
+    known = project.fold([first, second, backed, replace(backed, by="bo"), replace(backed, old="one")])
+    assert [each.by for each in known.backed["three"]] == ["ana", "bo"]
+    assert project.fold([first, second, backed, PolicySet("four", "two", ("bo",), "")]).backed == {}
+
+
+def test_an_entry_that_says_another_policy_than_the_one_in_force_waits() -> None:
+    entry = read_projects(FILE).projects["houses"]
+    known = project.fold([PolicySet(policy.of(entry).digest, "", (), "first")])
+    assert not policy.waits(project.ProjectState(), entry)
+    assert not policy.waits(known, entry)
+    assert policy.waits(known, replace(entry, quorum=1))
+
+
+def test_a_policy_is_shown_with_what_waits_and_why_it_is_weaker() -> None:
+    old, new = ApprovalPolicy(("ana", "bo"), 2), ApprovalPolicy(("ana", "bo"))
+    shown = KnownPolicy("houses", old, new, weaker(old, new), ("ana",), PolicySet(old.digest, "", ("bo",), "why"))
+    plain = shown.plain()
+    assert (plain["waits"], plain["weaker"], plain["agreed"]) == (True, ["1 must agree and not 2"], ["ana"])
+    assert (plain["set"], plain["may_accept"]) == ({"by": ["bo"], "reason": "why"}, ["ana", "bo"])
+    assert plain["in_force"]["digest"] == old.digest
+    assert KnownPolicy("houses", old, old, (), (), None).plain()["set"] == {"by": [], "reason": ""}
+
+
+def test_a_question_from_before_policies_were_kept_is_judged_by_what_stands_in_it() -> None:
+    asked = facts.Asked(1, "sha256:0", ("ana", "bo"), 2, 0)
+    entry = replace(read_projects(FILE).projects["houses"], self_approval=True)
+    assert policy.before_policies(asked, entry) == ApprovalPolicy(("ana", "bo"), 2, True)
+    assert policy.before_policies(asked, None) == ApprovalPolicy(("ana", "bo"), 2)
+
+
+def test_whoever_rules_or_operates_may_break_the_glass() -> None:
+    plain = ApprovalPolicy(("ana",))
+    assert [who for who in PEOPLE if policy.may_break_glass(plain, who)] == ["ana"]
+    ruled = replace(plain, roles=Roles(viewer=("dee",), operator=("cy",), admin=("bo",)))
+    assert [who for who in PEOPLE if policy.may_break_glass(ruled, who)] == ["bo", "cy"]

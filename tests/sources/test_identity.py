@@ -4,12 +4,14 @@ import base64
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import NotAllowed, NotTrusted
+from shared.release.notices import CancelAsked, PolicyAccepted
 from shared.release.tokens import (
     Grant,
     Pass,
@@ -20,7 +22,8 @@ from shared.release.tokens import (
     verify,
     verify_pass,
 )
-from shared.sources.identity import PRINCIPAL, Person, person
+from shared.sources.identity import PRINCIPAL, Person, behind, person, sender
+from shared.sources.people import policy_request
 
 KEY, NOW = b"0123456789abcdef0123456789abcdef", 1_772_000_000
 RELEASE, EVIDENCE = "7c21aa90bb41cc52dd63", "sha256:" + "9d" * 32
@@ -136,6 +139,34 @@ def test_a_form_is_good_for_the_person_the_release_and_the_evidence_it_was_shown
         check_form(KEY, form, "ana@example.org", RELEASE, "sha256:0", NOW)
     with pytest.raises(NotAllowed, match="form expired"):
         check_form(KEY, form, "ana@example.org", RELEASE, EVIDENCE, NOW + 60)
+
+
+class Gate:
+    """What the operator set."""
+
+    approval_key = KEY
+    signed_in = True
+
+
+def test_what_the_operator_set_says_who_is_let_in() -> None:
+    now = datetime.fromtimestamp(NOW, UTC)
+    assert sender(ANA, {}, Gate(), now) == Person("ana@example.org", "entra", ambient=True)
+    assert sender({}, {"token": PASS}, Gate(), now) == Person("bo@example.org", "pass")
+
+
+def test_whoever_is_proven_asks_in_their_own_name_and_a_claim_stays_a_claim() -> None:
+    asked = CancelAsked(RELEASE, "Ana@example.org", "no")
+    assert behind(asked, None) == asked
+    assert behind(asked, who({"Authorization": f"Bearer {LINK}"})) == asked
+    proven = behind(asked, who(ANA, signed_in=True))
+    assert proven == CancelAsked(RELEASE, "ana@example.org", "no", "entra")
+    with pytest.raises(NotAllowed, match=r"You are bo@example\.org, and nobody asks in another's name"):
+        behind(asked, who(query={"token": PASS}))
+
+
+def test_a_policy_is_accepted_by_its_digest_with_a_reason() -> None:
+    body = b'{"digest": "sha256:1", "by": "ana@example.org", "reason": "as agreed"}'
+    assert policy_request("houses", {}, body) == PolicyAccepted("houses", "sha256:1", "ana@example.org", "as agreed")
 
 
 @settings(max_examples=400, deadline=None)
