@@ -65,7 +65,7 @@ async def ask(control: Control, visit: Visit, release: str, signed_in: bool) -> 
     if program:
         return Answer(body=await _question(control, release) | {"viewer": who.email})
     asked = await _question(control, release)
-    why_not = visits.asked_by_link(who, release, asked["evidence"]) or _may_not(who, asked)
+    why_not = visits.asked_by_link(who, release, asked["evidence"]) or await control.ruling.may_not(release, who.email)
     until = now + visits.LONGEST
     form = "" if why_not or asked["state"] else sign_form(key, who.email, release, asked["evidence"], until)
     return Answer(body=pages.approval(asked | {"why_not": why_not}, who.email, form), kind="text/html")
@@ -76,14 +76,6 @@ async def _question(control: Control, release: str) -> dict[str, Any]:
     asked = reports.question(known, evidence, control.outside.clock())
     before = await control.looking.before(known, evidence)
     return asked | {"changed": overviews.changed(evidence, before), "newer": before.newer}
-
-
-def _may_not(who: Person, asked: dict[str, Any]) -> str:
-    """Say why the form is not shown; whether a decision counts is asked again when it comes."""
-    decided = {each["name"].casefold(): bool(each["decision"]) for each in asked["approvers"]}
-    if who.email.casefold() not in decided:
-        return "You were not asked about it."
-    return "You decided about it." if decided[who.email.casefold()] else ""
 
 
 def _now(control: Control) -> int:

@@ -8,6 +8,7 @@ from shared import words
 from shared.errors import NotFound
 from shared.release import adopted, chain, facts, ids, line
 from shared.release.known import CameInRow, KnownEnvironment, KnownRelease, LastHeard
+from shared.release.people import among
 from shared.release.state import OUTCOMES, State
 
 
@@ -69,7 +70,7 @@ def _glass(state: State) -> dict[str, Any] | None:
     broken, second = state.glass[turn], state.confirmed.get(turn)
     how = "confirmed" if second else "not confirmed, production is held" if turn in state.unconfirmed else "waits"
     told = {"by": broken.by, "reason": broken.reason, "evidence": broken.evidence, "state": how}
-    return told | {"confirmed_by": second.by if second else "", "until": words.moment(broken.confirm_by)}
+    return told | {"confirmed_by": second.by if second else "", "until": f"{words.moment(broken.confirm_by)} UTC"}
 
 
 def _why(state: State) -> dict[str, str]:
@@ -261,18 +262,22 @@ def question(state: State, evidence: dict[str, Any], now: datetime) -> dict[str,
         "open_claims": [claim for claim in claims if claim["verdict"] != "certified"],
         "claims": [claim for claim in claims if claim["verdict"] == "certified"],
         "try": evidence["try"],
-        "approvers": [
-            {"name": who, "decision": decided[who].decision if who in decided else "", "reason": _reason(decided, who)}
-            for who in asked.approvers
-        ],
+        "approvers": [_answer(state, asked, who) for who in dict.fromkeys((*asked.approvers, *decided))],
+        "of": len(asked.approvers),
         "quorum": asked.quorum,
+        "required": {name: list(members) for name, members in asked.required.items()},
+        "glass": _glass(state),
         "until": words.day(asked.expires),
         "state": _asked_state(state, asked, now),
     }
 
 
-def _reason(decided: dict[str, facts.Decided], who: str) -> str:
-    return decided[who].reason if who in decided else ""
+def _answer(state: State, asked: facts.Asked, who: str) -> dict[str, Any]:
+    """Return what one person answered, and for whom; a maker does not approve."""
+    given = state.decided.get(asked.round, {}).get(who)
+    told = {"name": who, "decision": given.decision if given else "", "reason": given.reason if given else ""}
+    made = among(who, asked.makers)
+    return told | {"instead_of": list(given.instead_of) if given else [], "made": made}
 
 
 def _asked_state(state: State, asked: facts.Asked, now: datetime) -> str:

@@ -10,7 +10,7 @@ import typer.main
 
 from shared.release.config import read_projects
 from shared.release.project_file import read_project_file
-from tools.cli import audit, keeping, orphans, people, provision
+from tools.cli import audit, keeping, orphans, people, provision, rules
 
 HOUSE = Path(__file__).resolve().parents[1]
 PAGES = sorted([*HOUSE.glob("*.md"), *HOUSE.glob("docs/*.md"), *HOUSE.glob("examples/*/*.md")])
@@ -57,7 +57,7 @@ def test_the_sample_of_the_operator_is_understood() -> None:
 
 def test_every_command_that_is_named_exists() -> None:
     named = set(re.findall(r"`signalbox ([a-z]+)", (HOUSE / "README.md").read_text()))
-    assert people.app is provision.app is orphans.app is audit.app is keeping.app
+    assert people.app is provision.app is orphans.app is audit.app is keeping.app is rules.app
     known = set(typer.main.get_command(people.app).commands)  # type: ignore[attr-defined]
     assert named - known == set()
     assert known - named - {"reject"} == set()

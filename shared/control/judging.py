@@ -26,14 +26,17 @@ class Bench(Struct, frozen=True):
         named = (*self.rules.approvers, *(each.to for each in self.rules.delegations))
         return next((each for each in named if among(person, [each])), person)
 
+    def voices(self, who: str, day: date) -> tuple[str, ...]:
+        """Return the approvers a person answers for on a day, by the policy of the question and by the present one."""
+        now = self.present.voices(who, day) if self.present else self.rules.voices(who, day)
+        return tuple(voice for voice in self.rules.voices(who, day) if among(voice, now))
+
     def stands_for(self, given: DecisionGiven, day: date) -> tuple[str, ...]:
         """Return the others for whom a person decides on a day; `NotAllowed` when they may not decide."""
         who = given.approver
-        voices = self.rules.voices(who, day)
-        if not voices:
+        if not self.rules.voices(who, day):
             raise NotAllowed(f"{who} was not asked about this release")
-        now = self.present.voices(who, day) if self.present else voices
-        voices = tuple(voice for voice in voices if among(voice, now))
+        voices = self.voices(who, day)
         if not voices:
             raise NotAllowed(f"{who} is no longer an approver of {self.project}")
         if given.decision == "approve" and not self._makers_may():

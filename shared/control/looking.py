@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from shared.control.reading import ENVIRONMENTS, Reading
 from shared.errors import NotFound
-from shared.release import environment, facts, project, state
+from shared.release import environment, facts, policy, project, state
 from shared.release.known import Before, CameInRow, KnownEnvironment, KnownProject, KnownRelease, Seen
 from shared.steps.snapshot import read_member
 from shared.streams import INBOX, environment_stream, project_stream
@@ -32,12 +32,12 @@ class Looking(Struct, frozen=True):
     reading: Reading
 
     def seen_by(self, person: str) -> frozenset[str]:
-        """Return the projects whose pages a person may see: those they approve for."""
-        wanted = person.casefold()
+        """Return the projects whose pages a person may see: by their role, or those they approve for."""
+        written = {name: policy.of(entry) for name, entry in self.reading.outside.projects.items()}
         return frozenset(
             name
-            for name, entry in self.reading.outside.projects.items()
-            if wanted in {each.casefold() for each in entry.approvers}
+            for name, rules in written.items()
+            if policy.may(rules, person, "viewer" if rules.roles else "approver")
         )
 
     async def projects(self, see: frozenset[str]) -> list[KnownProject]:

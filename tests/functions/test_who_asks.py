@@ -2,16 +2,18 @@
 
 import base64
 import json
+from datetime import timedelta
 from typing import Any
 
 from msgspec.structs import replace
 
+from functions.approve import approve
 from functions.environments import environments
 from functions.health import health
 from functions.policies import policies
 from functions.releases import releases
 from shared import wiring
-from shared.release.people import Roles
+from shared.release.people import Delegation, Roles
 from shared.release.tokens import Pass, sign_pass
 from tests.functions.conftest import App
 from tests.world import KEY
@@ -85,3 +87,53 @@ def test_a_sign_in_counts_only_where_the_platform_says_that_it_signs_people_in(a
         policies, "POST", asked, route={"project": "houses"}, **(sent | {"x_ms_client_principal": "é"})
     )
     assert malformed.status_code == 401
+
+
+def page(app: App, release: str, who: str) -> str:
+    token = sign_pass(KEY, Pass(who, int(app.world.now.timestamp()) + 60))
+    shown = app.http(
+        approve, "GET", route={"release": release}, cookie=f"signalbox={token}", accept="text/html", host="x"
+    )
+    assert shown.status_code == 200, shown.get_body()
+    return shown.get_body().decode()
+
+
+def test_the_page_says_who_must_agree_who_may_not_and_lets_a_delegate_decide(app: App) -> None:
+    until = (app.world.now + timedelta(days=3)).date()
+    groups = {"risk": ("ana@example.org", "dee@example.org")}
+    rules = {"approvers": ("bo@example.org", "@risk"), "required": ("@risk",), "groups": groups}
+    delegations = (Delegation("ana@example.org", "cy@example.org", until),)
+    app.world.projects["houses"] = replace(app.world.projects["houses"], delegations=delegations, **rules)
+    release = app.world.push("a")
+    app.world.run()
+    asked = page(app, release, "cy@example.org")
+    assert "One of @risk must agree: ana@example.org, dee@example.org." in asked
+    assert "dee@example.org: made this change and may not approve it" in asked
+    assert 'name="form"' in asked
+    app.world.decide(release, "cy@example.org")
+    asked = page(app, release, "cy@example.org")
+    assert "cy@example.org for ana@example.org: <strong>approved</strong>" in asked
+    assert 'name="form"' not in asked
+
+
+def test_the_page_says_in_red_that_the_glass_was_broken(app: App) -> None:
+    app.world.projects["houses"] = replace(app.world.projects["houses"], quorum=2)
+    release = app.world.push("a")
+    app.world.run()
+    said = body(decision="break-glass", evidence=app.world.state(release).asked[1].evidence)
+    sent = app.http(approve, "POST", said, route={"release": release}, **bearer(app, "ana@example.org"))
+    assert read(sent)["message"].startswith("It goes into production now.")
+    assert '<strong class="bad">GLASS BROKEN</strong> by ana@example.org' in page(app, release, "bo@example.org")
+    assert read(app.http(releases, "GET", route={"path": release}))["glass"]["state"] == "waits"
+    assert read(app.http(environments, "GET", route={"path": "houses"}))["environments"][1]["glass"] == [release]
+
+
+def test_who_may_look_is_said_by_roles_and_groups(app: App) -> None:
+    roles = Roles(viewer=("@risk",))
+    groups = {"risk": ("cy@example.org",)}
+    app.world.projects["houses"] = replace(app.world.projects["houses"], roles=roles, groups=groups)
+    release = app.world.push("a")
+    app.world.run()
+    page(app, release, "cy@example.org")
+    token = sign_pass(KEY, Pass("x@example.org", int(app.world.now.timestamp()) + 60))
+    assert app.http(approve, "GET", params={"token": token}, route={"release": release}).status_code in (403, 404)
