@@ -16,6 +16,7 @@ from tests.audit.ledgers import live
 from tests.world import World
 from tools.cli.app import main
 from tools.local.keys import make_keys
+from tools.local.settings import Plan, app_settings
 
 
 @pytest.fixture
@@ -123,3 +124,16 @@ def test_an_auditor_needs_no_key_that_signs_and_writes_nothing_without_it(
 def test_where_there_is_no_ledger_it_says_what_to_give(tmp_path: Path, signalbox: Any) -> None:
     code, said = signalbox(tmp_path, "audit", "verify")
     assert (code, "holds no ledger.db: give --state FOLDER, or --settings FILE of an app" in said) == (1, True)
+
+
+def test_a_stack_signs_with_a_key_of_its_own_and_has_a_second_place_unless_one_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CHECKPOINTS", raising=False)
+    plan = Plan(state=tmp_path, projects=tmp_path / "projects.toml", app=tmp_path)
+    keys = make_keys(tmp_path)
+    told = read_audit(app_settings(plan, keys, "http://a", "http://b"))
+    assert (len(told.key), told.checkpoints) == (32, str(tmp_path / "checkpoints"))
+    assert make_keys(tmp_path).audit == keys.audit
+    monkeypatch.setenv("CHECKPOINTS", "/elsewhere")
+    assert read_audit(app_settings(plan, keys, "http://a", "http://b")).checkpoints == "/elsewhere"
