@@ -4,7 +4,7 @@ from typing import Any
 
 from shared import overviews, pages, reports, words
 from shared.answers import Answer
-from shared.control import Control
+from shared.control import Control, access
 from shared.errors import NotFound
 from shared.release import line
 from shared.release.tokens import sign_form
@@ -24,6 +24,7 @@ async def walk(control: Control, visit: Visit, signed_in: bool) -> Answer:
     who = visits.visitor(visit, control.outside.approval_key, _now(control), signed_in)
     if came := _arriving(control, visit):
         return came
+    await access.seen(control.streams, who, f"read {visit.path}")
     see = control.looking.seen_by(who.email)
     match area, rest:
         case "", "":
@@ -62,6 +63,8 @@ async def ask(control: Control, visit: Visit, release: str, signed_in: bool) -> 
         return came
     if who.grant is None or who.grant.release != release:
         await control.looking.release(control.looking.seen_by(who.email), release)
+    # Before it is shown: what cannot be recorded is not read.
+    await access.seen(control.streams, who, f"read {visit.path}")
     if program:
         return Answer(body=await _question(control, release) | {"viewer": who.email})
     asked = await _question(control, release)

@@ -9,6 +9,7 @@ import pytest
 
 from functions.approve import approve
 from functions.pages import pages
+from shared.control import access
 from shared.release import line, tokens
 from shared.release.ids import alias
 from tests.functions.conftest import App
@@ -210,3 +211,23 @@ def test_text_that_hides_or_turns_is_shown_for_what_it_is(app: App) -> None:
     release = asked(app)
     page = text(app.browse(approve, {"release": release}, app.token(release)))
     assert "safe[U+202E]elif[U+200B] [U+001B][2J&lt;img src=x onerror=alert(1)&gt;" in page
+
+
+def test_what_a_person_who_proved_who_they_are_read_is_recorded_and_what_nobody_asked_for_is_not(app: App) -> None:
+    release = asked(app)
+    token, month = app.token(release), access.stream_of(app.world.now.isoformat())
+    # Said of the page, and not of what it is made with.
+    (sheet, *_) = re.findall(r'href="/api/pages/(assets/[^"]+)"', text(walk(app, "", token)))
+    began = app.world.ledger_bytes(month)
+    assert began
+    assert walk(app, sheet, token).status_code == 200
+    assert walk(app, "", "sb1.forged").status_code in (401, 403)
+    assert app.world.ledger_bytes(month) == began
+    assert app.browse(approve, {"release": release}, token).status_code == 200
+    assert walk(app, f"releases/{release}", token).status_code == 200
+    rows = [json.loads(line)["data"] for line in app.world.ledger_bytes(month).splitlines()]
+    assert [(row["who"], row["how"], row["what"]) for row in rows] == [
+        ("ana@example.org", "link", "read pages"),
+        ("ana@example.org", "link", f"read approvals/{release}"),
+        ("ana@example.org", "link", f"read pages/releases/{release}"),
+    ]
