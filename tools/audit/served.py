@@ -83,7 +83,7 @@ async def _served(
         until=until,
         approved=approved.by if approved else (),
         evidence=asked.evidence if asked else decided.evidence,
-        policy=getattr(asked, "policy", "") or (opened.policy if opened else ""),
+        policy=(asked.policy if asked else "") or (opened.policy if opened else ""),
         commit=opened.commit if opened else "",
         author=(code.email or code.author) if code else "",
         data=opened.data if opened else "",
