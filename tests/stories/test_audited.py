@@ -11,8 +11,10 @@ from shared.errors import NotFound, NotUnderstood
 from shared.release import facts, ids, notices
 from shared.streams import AUDIT
 from tests.audit.ledgers import KEY, checkpoint, live, place, signed, verified
+from tests.stories.test_emergencies import broken, say
 from tests.world import RUNNER, World
-from tools.audit import served
+from tools.audit import served, telling
+from tools.audit.place import Place
 from tools.audit.served import Served, what_served
 from tools.audit.verifying import verify
 
@@ -195,3 +197,19 @@ def test_before_anything_was_live_and_of_a_project_that_nobody_knows_it_says_so(
         RUNNER.run(what_served(place(world), "flights", "2026-03-03"))
     with pytest.raises(NotUnderstood, match="'yesterday' is no time"):
         asked(world, "yesterday")
+
+
+def test_a_broken_glass_is_told_with_what_was_served_and_in_the_log() -> None:
+    world, release = broken()
+    at = Place(world.ledger, world.artifacts, None, None, None)
+
+    def said() -> str:
+        return served.told(RUNNER.run(what_served(at, "houses", "2027-01-01"))).splitlines()[1]
+
+    assert said() == "THE GLASS WAS BROKEN by cy@example.org (the shop is down), CONFIRMED BY NOBODY"
+    say(world, release, "eve", "confirm")
+    assert said() == "THE GLASS WAS BROKEN by cy@example.org (the shop is down), confirmed by eve@example.org"
+    assert [row["what"].partition(f" {release}")[0] for row in RUNNER.run(telling.accesses(at))][:2] == [
+        "BREAK THE GLASS of",
+        "confirm the broken glass of",
+    ]

@@ -24,6 +24,8 @@ class Served(Struct, frozen=True):
     seen: str
     until: str
     approved: tuple[str, ...]
+    glass: str
+    """Who let it live alone, and whether a second person stood behind that; empty when nobody broke the glass."""
     evidence: str
     policy: str
     commit: str
@@ -82,6 +84,7 @@ async def _served(
         seen=next(seen, ""),
         until=until,
         approved=approved.by if approved else (),
+        glass=_glass(known) if approved and approved.glass else "",
         evidence=asked.evidence if asked else decided.evidence,
         policy=(asked.policy if asked else "") or (opened.policy if opened else ""),
         commit=opened.commit if opened else "",
@@ -90,6 +93,14 @@ async def _served(
         blobs=len(opened.blobs) if opened else 0,
         verified=verified,
     )
+
+
+def _glass(known: Sequence[facts.Fact]) -> str:
+    broken, confirmed = _last(known, facts.GlassBroken), _last(known, facts.GlassConfirmed)
+    if broken is None:
+        return ""
+    second = f"confirmed by {confirmed.by}" if confirmed else "CONFIRMED BY NOBODY"
+    return f"THE GLASS WAS BROKEN by {broken.by} ({broken.reason}), {second}"
 
 
 def _last(known: Sequence[facts.Fact], kind: type[F]) -> F | None:
@@ -110,6 +121,8 @@ def told(served: Served) -> str:
     one, proof = served.decided, served.verified
     seen = f" (seen {_short(served.seen)})" if served.seen else " (never seen to answer)"
     lines = [f"v{one.version} {served.alias}, live from {_short(served.since)}{seen} until {_short(served.until)}"]
+    if served.glass:
+        lines.append(served.glass)
     if one.why == "rolled back":
         lines.append(f"put back by {one.by}")
     by = " and ".join(served.approved) or "nobody"

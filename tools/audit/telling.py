@@ -30,7 +30,10 @@ def _told(about: str, fact: facts.Fact) -> dict[str, str]:
         case facts.Accessed():
             return {"who": fact.who, "how": fact.how, "what": fact.what}
         case facts.Decided():
-            return {"who": fact.approver, "how": "asked", "what": f"{fact.decision} {about}: {fact.reason}"}
+            return {"who": fact.approver, "how": fact.how, "what": f"{fact.decision} {about}: {fact.reason}"}
+        case facts.GlassBroken() | facts.GlassConfirmed():
+            what = "BREAK THE GLASS of" if isinstance(fact, facts.GlassBroken) else "confirm the broken glass of"
+            return {"who": fact.by, "how": fact.how, "what": f"{what} {about}: {fact.reason}"}
         case facts.Held() | facts.Lifted():
             what = "hold" if isinstance(fact, facts.Held) else "lift"
             return {"who": fact.by, "how": "as said", "what": f"{what} {about}: {fact.reason}"}
