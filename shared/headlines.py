@@ -76,7 +76,7 @@ def _headline(known: State, one: Happened) -> tuple[str, str]:
         case facts.ReleaseEnded(how=how, step=step, reason=reason, advice=advice):
             return f"{name} {how} at {step}", f"{reason}. {advice}"
         case _:
-            return name, words.told(one.fact) if one.fact else ""
+            return name, words.told(one.fact)
 
 
 def rolled_back(project: str, production: EnvironmentState) -> tuple[str, str]:

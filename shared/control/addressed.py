@@ -72,7 +72,7 @@ def _channels(entry: Project, one: Happened) -> tuple[str, ...]:
 
 
 def _sent(channel: str, one: Happened, subject: str, text: str, page: str) -> Telling:
-    return Telling(channel, one.what, "sent", f"{text}\n{page}", subject)
+    return Telling(channel, one.what, "sent", f"{text}\n{page}", subject, who=one.who)
 
 
 def _mails(outside: Outside, known: state.State, found: list[Happened]) -> list[Telling]:
@@ -86,5 +86,5 @@ def _mails(outside: Outside, known: state.State, found: list[Happened]) -> list[
             link = approval_link(outside, known.release.release, asked, person)
             subject, text = words.asking(known, asked, person, link)
             subject = f"Reminder: {subject}" if one.news == "reminded" else subject
-            mails.append(Telling(MAIL, f"{one.what} {person}", "sent", text, subject, to=person))
+            mails.append(Telling(MAIL, one.what, "sent", text, subject, who=person))
     return mails

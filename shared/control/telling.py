@@ -65,7 +65,8 @@ class Outgoing(Struct, frozen=True):
         failed: dict[tuple[str, str], Unavailable] = {}
         again: list[str] = []
         for one in telling.due(self._wanted(source, about), told.facts):
-            place = (one.target, one.to)
+            # Of the mail server, one may be refused and another not.
+            place = (one.target, one.who if one.target == addressed.MAIL else "")
             # Where one thing did not arrive the others are not tried now: each would wait as long.
             if place not in failed:
                 try:
@@ -81,8 +82,8 @@ class Outgoing(Struct, frozen=True):
         return again
 
     async def _say(self, one: Telling, known: Sequence[Fact], about: Order) -> None:
-        if one.to:
-            await self.outside.channels.mail(one.to, one.subject, one.text)
+        if one.target == addressed.MAIL:
+            await self.outside.channels.mail(one.who, one.subject, one.text)
         elif one.subject:
             await self.outside.channels.send(one.target, one.subject, one.text)
         else:
@@ -91,13 +92,13 @@ class Outgoing(Struct, frozen=True):
             await self.outside.statuses.post(opened.project, opened.commit, one.what, one.state, one.text, page)
 
     async def _arrived(self, name: str, one: Telling, lost: dict[str, str]) -> None:
-        await self.streams.add(name, [facts.Told(one.what, one.target, one.said)])
+        await self.streams.add(name, [facts.Told(one.what, one.target, one.said, one.who)])
         if lost.pop(one.target, None) is not None:
             await self.streams.add(TARGETS, [facts.TargetBack(one.target)])
 
     async def _give_up(self, name: str, one: Telling, reason: str, lost: dict[str, str]) -> None:
         log.error("about=%r target=%r could not be told %r: error=%r", name, one.target, one.what, reason)
-        await self.streams.add(name, [facts.NotTold(one.what, one.target, one.said, reason)])
+        await self.streams.add(name, [facts.NotTold(one.what, one.target, one.said, reason, one.who)])
         if lost.get(one.target) != reason:
             lost[one.target] = reason
             await self.streams.add(TARGETS, [facts.TargetLost(one.target, reason)])

@@ -29,15 +29,16 @@ class Stand(Struct, frozen=True):
 
 
 class Happened(Struct, frozen=True):
-    """Something that is told once, by its `what`; `fact` is what the sentence is about, None when it is only time."""
+    """Something that is told once, by its `what` and `who`; `fact` is what the sentence is about."""
 
     news: News
     what: str
-    fact: Fact | None = None
+    fact: Fact
+    who: str = ""
 
 
 class Telling(Struct, frozen=True):
-    """One thing to be told to one target; with `to` to one person there."""
+    """One thing to be told to one target; `who` is whom it is about or who is asked."""
 
     target: str
     what: str
@@ -45,7 +46,7 @@ class Telling(Struct, frozen=True):
     text: str
     subject: str = ""
     state: Stands = "pending"
-    to: str = ""
+    who: str = ""
 
 
 def stands(known: State) -> list[Stand]:
@@ -128,7 +129,7 @@ def _reminder(asked: facts.Asked, answer_days: float, now: float) -> str:
 
 def _decided(known: State) -> list[Happened]:
     return [
-        Happened("decided", f"decided {turn} {who}", decision)
+        Happened("decided", f"decided {turn}", decision, who)
         for turn, given in known.decided.items()
         for who, decision in given.items()
     ]
@@ -144,11 +145,11 @@ def rolled_back(production: EnvironmentState) -> list[Happened]:
 
 def due(wanted: Iterable[Telling], told: Iterable[Fact]) -> list[Telling]:
     """Return what is wanted and was not told, or not as it is now; what was given up is not wanted again."""
-    last: dict[tuple[str, str], str] = {}
+    last: dict[tuple[str, str, str], str] = {}
     for fact in told:
         if isinstance(fact, facts.Told | facts.NotTold):
-            last[fact.target, fact.what] = fact.said
-    return [one for one in wanted if last.get((one.target, one.what)) != one.said]
+            last[fact.target, fact.what, fact.who] = fact.said
+    return [one for one in wanted if last.get((one.target, one.what, one.who)) != one.said]
 
 
 def lost(told: Iterable[Fact]) -> dict[str, str]:

@@ -103,10 +103,13 @@ def test_nobody_is_asked_again_who_decided_and_nobody_once_all_have_or_it_ended(
     assert telling.missing(asking()) == ("ana", "bo")
     assert telling.missing(asking(decided("ana"))) == ("bo",)
     everybody = asking(decided("ana"), decided("bo"))
-    assert [one.what for one in telling.happened(everybody, 8, 8 * DAY)] == ["decided 1 ana", "decided 1 bo"]
+    assert [f"{one.what} {one.who}" for one in telling.happened(everybody, 8, 8 * DAY)] == [
+        "decided 1 ana",
+        "decided 1 bo",
+    ]
     over = asking(decided("ana", "reject"), ended("rejected", "ask"))
     assert telling.missing(over) == ()
-    assert [one.what for one in telling.happened(over, 8, 8 * DAY)] == ["decided 1 ana"]
+    assert [f"{one.what} {one.who}" for one in telling.happened(over, 8, 8 * DAY)] == ["decided 1 ana"]
 
 
 @pytest.mark.parametrize(
@@ -146,6 +149,7 @@ def test_what_was_told_or_given_up_is_due_again_only_when_it_is_another() -> Non
     assert telling.due(wanted, told) == []
     assert telling.due(wanted, [*told, facts.Told("check", "statuses", "pending 0")]) == wanted[1:]
     assert telling.due(wanted, [facts.Told("live", "OTHER", "sent")]) == wanted
+    assert telling.due(wanted, [facts.Told("live", "TEAM", "sent", "ana")]) == wanted
 
 
 def test_a_target_is_lost_until_it_is_back() -> None:

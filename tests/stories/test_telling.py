@@ -164,8 +164,8 @@ def test_a_lost_target_is_tried_once_a_time_and_not_five() -> None:
     assert deliver(world) == 5
     world.decide(first, decision="reject")
     assert deliver(world) == 0
-    told = [fact.what for fact in world.facts(f"told/{first}") if isinstance(fact, NotTold)]
-    assert told == ["asked 1", "decided 1 ana@example.org"]
+    told = [(fact.what, fact.who) for fact in world.facts(f"told/{first}") if isinstance(fact, NotTold)]
+    assert told == [("asked 1", ""), ("decided 1", "ana@example.org")]
 
 
 @dataclass

@@ -12,6 +12,8 @@ class Told(Fact, frozen=True):
     what: str
     target: str
     said: str
+    who: str = ""
+    """Whom it is about, or who was asked: a name, which stands here alone, so that it can be taken out."""
 
 
 class NotTold(Fact, frozen=True):
@@ -21,6 +23,7 @@ class NotTold(Fact, frozen=True):
     target: str
     said: str
     reason: str
+    who: str = ""
 
 
 class TargetLost(Fact, frozen=True):
