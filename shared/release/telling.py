@@ -103,10 +103,11 @@ def question(known: State) -> facts.Asked | None:
 
 
 def missing(known: State) -> tuple[str, ...]:
-    """Return who was asked and has not decided."""
+    """Return who was asked, and neither decided nor had somebody decide for them."""
     asked = question(known)
-    given = known.decided.get(known.round, {})
-    return tuple(who for who in asked.approvers if who not in given) if asked else ()
+    given = known.decided.get(known.round, {}).values()
+    heard = {who for decision in given for who in (decision.approver, *decision.instead_of)}
+    return tuple(who for who in asked.approvers if who not in heard) if asked else ()
 
 
 def _asked(known: State, answer_days: float, now: float) -> list[Happened]:

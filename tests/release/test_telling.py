@@ -102,6 +102,8 @@ def test_a_reminder_is_due_at_half_of_the_time_and_a_day_before_its_end(days: fl
 def test_nobody_is_asked_again_who_decided_and_nobody_once_all_have_or_it_ended() -> None:
     assert telling.missing(asking()) == ("ana", "bo")
     assert telling.missing(asking(decided("ana"))) == ("bo",)
+    for_bo = facts.Decided(1, "dee", "approve", "", "evidence", ("bo",))
+    assert telling.missing(asking(for_bo)) == ("ana",)
     everybody = asking(decided("ana"), decided("bo"))
     assert [f"{one.what} {one.who}" for one in telling.happened(everybody, 8, 8 * DAY)] == [
         "decided 1 ana",
