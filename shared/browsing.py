@@ -25,7 +25,7 @@ async def walk(control: Control, visit: Visit, signed_in: bool) -> Answer:
     if came := _arriving(control, visit):
         return came
     await access.seen(control.streams, who, f"read {visit.path}")
-    see = control.looking.seen_by(who.email)
+    see = await control.looking.seen_by(who.email)
     match area, rest:
         case "", "":
             projects = overviews.home(await control.looking.projects(see))
@@ -62,23 +62,31 @@ async def ask(control: Control, visit: Visit, release: str, signed_in: bool) -> 
     if not program and (came := _arriving(control, visit)):
         return came
     if who.grant is None or who.grant.release != release:
-        await control.looking.release(control.looking.seen_by(who.email), release)
+        await control.looking.release(await control.looking.seen_by(who.email), release)
     # Before it is shown: what cannot be recorded is not read.
     await access.seen(control.streams, who, f"read {visit.path}")
     if program:
-        return Answer(body=await _question(control, release) | {"viewer": who.email})
-    asked = await _question(control, release)
-    why_not = visits.asked_by_link(who, release, asked["evidence"]) or await control.ruling.may_not(release, who.email)
+        return Answer(body=await _question(control, release, who) | {"viewer": who.email})
+    asked = await _question(control, release, who)
+    why_not = visits.asked_by_link(who, release, asked["evidence"]) or _may_not(who, asked)
     until = now + visits.LONGEST
     form = "" if why_not or asked["state"] else sign_form(key, who.email, release, asked["evidence"], until)
     return Answer(body=pages.approval(asked | {"why_not": why_not}, who.email, form), kind="text/html")
 
 
-async def _question(control: Control, release: str) -> dict[str, Any]:
+async def _question(control: Control, release: str, who: Person) -> dict[str, Any]:
     known, evidence = await control.reading.asked(release)
     asked = reports.question(known, evidence, control.outside.clock())
     before = await control.looking.before(known, evidence)
-    return asked | {"changed": overviews.changed(evidence, before), "newer": before.newer}
+    agree = overviews.agreement(await control.looking.agreement(known, who.email))
+    return asked | {"changed": overviews.changed(evidence, before), "newer": before.newer, "agree": agree}
+
+
+def _may_not(who: Person, asked: dict[str, Any]) -> str:
+    """Say why the form is not shown; whether a decision counts is asked again when it comes."""
+    if who.email.casefold() in [each["name"].casefold() for each in asked["approvers"] if each["decision"]]:
+        return "You decided about it."
+    return str(asked["agree"]["refused"].get("reject", ""))
 
 
 def _now(control: Control) -> int:

@@ -4,7 +4,7 @@ from typing import Any
 
 from shared import reports, words
 from shared.release import facts, ids, line
-from shared.release.known import Before, CameInRow, KnownProject, Seen
+from shared.release.known import Agreement, Before, CameInRow, KnownProject, Seen
 from shared.release.state import State
 
 MOST = 12
@@ -78,6 +78,19 @@ def _place(seen: Seen[Any]) -> dict[str, int | None]:
         "last": seen.end,
         "older": seen.start or None,
         "newer": newer,
+    }
+
+
+def agreement(known: Agreement) -> dict[str, Any]:
+    """Return what is lacking, who answers for whom, and what somebody who looks may not decide."""
+    rules = known.rules
+    return {
+        "lacking": known.verdict.lacking,
+        "groups": list(known.verdict.groups),
+        "delegates": [
+            {"to": each.to, "giver": each.giver, "until": each.until.isoformat()} for each in rules.delegations
+        ],
+        "refused": dict(known.refused),
     }
 
 

@@ -7,14 +7,17 @@ So only what a page shows in full is read.
 import asyncio
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
+from shared.control import judging
 from shared.control.reading import ENVIRONMENTS, Reading
-from shared.errors import NotFound
+from shared.errors import NotAllowed, NotFound
 from shared.release import environment, facts, policy, project, state
-from shared.release.known import Before, CameInRow, KnownEnvironment, KnownProject, KnownRelease, Seen
+from shared.release.known import Agreement, Before, CameInRow, KnownEnvironment, KnownProject, KnownRelease, Seen
+from shared.release.notices import DecisionGiven
+from shared.steps import policies
 from shared.steps.snapshot import read_member
 from shared.streams import INBOX, environment_stream, project_stream
 
@@ -22,6 +25,7 @@ ROWS = 50
 """Rows on a page of a list."""
 IN_FULL = 10
 """Releases of a project that the first page shows with what they wait for."""
+DECISIONS: tuple[Literal["approve", "reject"], ...] = ("approve", "reject")
 LARGEST_LIST = 64 * 1024
 """Bytes of a list of requirements that is compared."""
 
@@ -31,14 +35,33 @@ class Looking(Struct, frozen=True):
 
     reading: Reading
 
-    def seen_by(self, person: str) -> frozenset[str]:
-        """Return the projects whose pages a person may see: by their role, or those they approve for."""
-        written = {name: policy.of(entry) for name, entry in self.reading.outside.projects.items()}
-        return frozenset(
-            name
-            for name, rules in written.items()
-            if policy.may(rules, person, "viewer" if rules.roles else "approver")
-        )
+    async def seen_by(self, person: str) -> frozenset[str]:
+        """Return the projects whose pages a person may see, by the policy in force and by the file at once.
+
+        Where a project names no roles, its approvers see it.
+        """
+        return frozenset([name for name in self.reading.outside.projects if await self._may_look(name, person)])
+
+    async def _may_look(self, name: str, person: str) -> bool:
+        outside = self.reading.outside
+        entry = outside.projects[name]
+        known = self.reading.streams.project_of(await self.reading.streams.recall(project_stream(name)))
+        both = (policy.of(entry), await policies.in_force(outside.artifacts, known, entry))
+        return all(policy.may(rules, person, "viewer" if rules.roles else "approver") for rules in both)
+
+    async def agreement(self, known: state.State, who: str) -> Agreement:
+        """Return what is lacking for the newest question of a release, and what somebody may not decide about it."""
+        outside = self.reading.outside
+        asked = known.asked[max(known.asked)]
+        bench = await judging.bench(outside, known, asked)
+        refused: dict[str, str] = {}
+        for decision in DECISIONS:
+            given = DecisionGiven(known.release.release, bench.spelt(who), decision, "", asked.evidence)
+            try:
+                bench.stands_for(given, outside.clock().date())
+            except NotAllowed as error:
+                refused[decision] = str(error)
+        return Agreement(bench.rules, bench.verdict(known, asked), refused)
 
     async def projects(self, see: frozenset[str]) -> list[KnownProject]:
         """Return every project with its environments and the newest of its open releases."""

@@ -3,17 +3,16 @@
 from msgspec import Struct
 
 from shared.answers import Answer
-from shared.control import judging
 from shared.errors import Conflict, Moved, NotAllowed, NotFound
 from shared.ports import Outside
-from shared.release import facts, policy, state
+from shared.release import facts, policy
 from shared.release.config import Project
 from shared.release.known import KnownPolicy
 from shared.release.notices import PolicyAccepted
 from shared.release.people import among, same
 from shared.release.policy import ApprovalPolicy, Role
 from shared.steps import policies
-from shared.streams import Streams, project_stream, release_stream
+from shared.streams import Streams, project_stream
 
 EVERYWHERE = ("entra", "pass")
 """What proves who somebody is whatever they do; a link is about one release."""
@@ -41,15 +40,6 @@ class Ruling(Struct, frozen=True):
                 raise NotAllowed(f"{name} says who may do this, and nothing proves who you are: {advice}")
             if not policy.may(rules, who, role):
                 raise NotAllowed(f"{who} may not do this: it takes the role {role} of {name} in projects.toml")
-
-    async def may_not(self, release: str, who: str) -> str:
-        """Say why a person has nothing to decide about a question; whether a decision counts is seen when it comes."""
-        known = state.fold((await self.streams.recall(release_stream(release))).facts)
-        asked = known.asked[max(known.asked)]
-        bench = await judging.bench(self.outside, known, asked)
-        if among(who, known.decided.get(asked.round, {})):
-            return "You decided about it."
-        return "" if bench.voices(who, self.outside.clock().date()) else "You were not asked about it."
 
     async def in_force(self, name: str, entry: Project) -> ApprovalPolicy:
         """Return the policy in force."""

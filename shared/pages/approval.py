@@ -9,6 +9,7 @@ from shared.answers import HTML, Answer
 from shared.pages.rendering import render
 
 NOT_DONE = "This was not done.", "Nothing was changed. Go back, or open the link in your mail again."
+NOBODY: dict[str, Any] = {"lacking": 0, "groups": [], "delegates": [], "refused": {}}
 HEADINGS = {
     401: ("Who are you?", "Open the link in the mail that asked you. It is yours alone, and looking decides nothing."),
     404: ("There is nothing here.", "It may be of a project that you do not approve for."),
@@ -42,7 +43,7 @@ def approval(asked: dict[str, Any], viewer: str, form: str) -> str:
 
     `form` is the secret of the form in which they decide; without one they only read, and `why_not` says why.
     """
-    asked = {"changed": None, "newer": "", "why_not": ""} | asked
+    asked = {"changed": None, "agree": NOBODY, "newer": "", "why_not": ""} | asked
     return render("approval.html", asked=asked, viewer=viewer, form=form, interval=interval(asked["evaluate"]))
 
 

@@ -1,13 +1,13 @@
 """What was read of a release or an environment: the fold beside the stream it came from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from shared.release import chain, environment, facts, project, state
-from shared.release.policy import ApprovalPolicy
+from shared.release.policy import ApprovalPolicy, Verdict
 
 Row = TypeVar("Row")
 
@@ -118,3 +118,14 @@ class Before(Struct, frozen=True):
     old_requirements: str
     newer: str = ""
     """The release that people are asked about in place of this one; empty when it is the newest."""
+
+
+class Agreement(Struct, frozen=True):
+    """What a question is judged by, what was decided so far comes to, and why somebody who looks may not decide.
+
+    `refused` says it by decision, and holds none that they may take.
+    """
+
+    rules: ApprovalPolicy
+    verdict: Verdict
+    refused: Mapping[str, str]

@@ -2,16 +2,19 @@
 
 import json
 import re
+from datetime import date
 from urllib.parse import urlencode
 
 import azure.functions as func
 import pytest
+from msgspec.structs import replace
 
 from functions.approve import approve
 from functions.pages import pages
 from shared.control import access
 from shared.release import line, tokens
 from shared.release.ids import alias
+from shared.release.people import Delegation, Roles
 from tests.functions.conftest import App
 from tests.thousand import better, thousand
 from tests.world import KEY
@@ -32,7 +35,11 @@ def text(answer: func.HttpResponse) -> str:
 
 def fields(answer: func.HttpResponse) -> dict[str, str]:
     """Return what the form of a page holds."""
-    return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', text(answer)))
+    return fields_of(text(answer))
+
+
+def fields_of(page: str) -> dict[str, str]:
+    return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page))
 
 
 def walk(app: App, path: str, token: str, **params: str) -> func.HttpResponse:
@@ -109,6 +116,56 @@ def test_the_form_of_one_person_is_of_no_use_to_another_nor_after_a_while(app: A
     assert (late.status_code, "This form expired" in text(late)) == (403, True)
 
 
+def ruled(app: App, **changes: object) -> None:
+    """Let projects.toml say otherwise."""
+    app.world.projects["houses"] = replace(app.world.projects["houses"], **changes)
+
+
+def test_who_made_a_change_reads_that_somebody_else_must_approve_it_and_may_still_reject(app: App) -> None:
+    ruled(app, approvers=("ana@example.org", "dee@example.org"))
+    release = asked(app)
+    token = app.token(release, "dee@example.org")
+    page = text(app.browse(approve, {"release": release}, token))
+    assert "dee@example.org: made this change and may not approve it" in page
+    assert 'value="approve"' not in page
+    assert "Rejected." in text(decide(app, release, fields_of(page) | {"decision": "reject", "reason": "no"}, token))
+
+
+def test_a_page_says_which_group_must_still_agree_and_who_answers_for_whom(app: App) -> None:
+    risk, until = ("cy@example.org",), date(2100, 1, 1)
+    ruled(
+        app,
+        approvers=("ana@example.org", "@risk"),
+        groups={"risk": risk},
+        required=("@risk",),
+        delegations=(Delegation("cy@example.org", "eve@example.org", until),),
+    )
+    release = asked(app)
+    page = text(app.browse(approve, {"release": release}, app.token(release)))
+    assert "one of @risk (cy@example.org): <strong>must still agree</strong>" in page
+    assert "eve@example.org answers for cy@example.org until 2100-01-01" in page
+    eve = app.token(release, "eve@example.org")
+    form = fields(app.browse(approve, {"release": release}, eve))
+    decide(app, release, form | {"decision": "approve", "reason": "read it"}, eve)
+    page = text(app.browse(approve, {"release": release}, app.token(release)))
+    assert "eve@example.org for cy@example.org: <strong>approved</strong> (<bdi>read it</bdi>)" in page
+    assert "one of @risk (cy@example.org): <strong>agreed</strong>" in page
+
+
+def test_roles_say_who_looks_and_whom_the_file_alone_names_waits_until_that_is_accepted(app: App) -> None:
+    ruled(app, roles=Roles(viewer=("vi@example.org",)))
+    release = asked(app)
+    held = tokens.sign_pass(KEY, tokens.Pass("vi@example.org", 2**40))
+    stranger = tokens.sign_pass(KEY, tokens.Pass("eve@example.org", 2**40))
+    assert walk(app, f"releases/{release}", held).status_code == 200
+    assert walk(app, f"releases/{release}", stranger).status_code == 404
+    assert app.browse(approve, {"release": release}, stranger).status_code == 404
+    assert "vi@example.org was not asked" in text(app.browse(approve, {"release": release}, held))
+    ruled(app, roles=Roles(viewer=("eve@example.org",)))
+    assert walk(app, f"releases/{release}", stranger).status_code == 404
+    assert walk(app, f"releases/{release}", held).status_code == 404
+
+
 def test_everything_a_person_may_see_is_reached_from_the_first_page(app: App) -> None:
     first = asked(app)
     app.world.decide(first)
@@ -178,7 +235,9 @@ def test_nobody_sees_anything_without_proof_or_of_a_project_they_do_not_approve_
     stranger = app.token(release, "eve@example.org")
     assert "no project that you approve for" in text(walk(app, "", stranger))
     assert walk(app, f"releases/{release}", stranger).status_code == 404
-    assert "You were not asked about it." in text(app.browse(approve, {"release": release}, stranger))
+    assert "eve@example.org was not asked about this release" in text(
+        app.browse(approve, {"release": release}, stranger)
+    )
     for_other = tokens.sign(KEY, tokens.Grant("f" * 20, "eve@example.org", "", 2**40))
     assert app.browse(approve, {"release": release}, for_other).status_code == 404
 

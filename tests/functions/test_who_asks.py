@@ -107,7 +107,7 @@ def test_the_page_says_who_must_agree_who_may_not_and_lets_a_delegate_decide(app
     release = app.world.push("a")
     app.world.run()
     asked = page(app, release, "cy@example.org")
-    assert "One of @risk must agree: ana@example.org, dee@example.org." in asked
+    assert "one of @risk (ana@example.org, dee@example.org): <strong>must still agree</strong>" in asked
     assert "dee@example.org: made this change and may not approve it" in asked
     assert 'name="form"' in asked
     app.world.decide(release, "cy@example.org")
