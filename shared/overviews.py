@@ -23,6 +23,8 @@ def _project(known: KnownProject) -> dict[str, Any]:
         "staging": staging["live"],
         "production": production["live"],
         "held": production["held"],
+        "rules_wait": production.get("rules_wait", False),
+        "glass": [{"release": each, "alias": ids.alias(each)} for each in production.get("glass", ())],
         "waiting": [each for each in production["waiting"] if each["approvers"]],
         "open": [_under_way(each.state) for each in known.newest],
         "more": known.open - len(known.newest),
