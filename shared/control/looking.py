@@ -74,13 +74,24 @@ class Looking(Struct, frozen=True):
         opened = [each for each in [await self._found(release) for release in still[:IN_FULL]] if each]
         asked = [release for release in still if release in known.asked]
         waiting = tuple(each for each in [await self._found(release) for release in asked[:IN_FULL]] if each)
-        environments = tuple([await self._environment(name, which, waiting) for which in ENVIRONMENTS])
+        environments = tuple([await self._environment(name, which, known, waiting) for which in ENVIRONMENTS])
         return KnownProject(name, known, environments, tuple(opened), len(still))
 
-    async def _environment(self, name: str, which: str, waiting: tuple[KnownRelease, ...]) -> KnownEnvironment:
+    async def _environment(
+        self, name: str, which: str, known: project.ProjectState, waiting: tuple[KnownRelease, ...]
+    ) -> KnownEnvironment:
+        outside = self.reading.outside
         stream = await self.reading.streams.read(environment_stream(name, which))
-        address = self.reading.outside.hosting.address(name, which)
-        return KnownEnvironment(name, which, environment.fold(stream.facts), stream, waiting, address)
+        return KnownEnvironment(
+            project=name,
+            name=which,
+            state=environment.fold(stream.facts),
+            stream=stream,
+            waiting=waiting,
+            address=outside.hosting.address(name, which),
+            rules_wait=policy.waits(known, outside.projects[name]),
+            glass=tuple(sorted({release for release, _ in known.glass - known.settled})),
+        )
 
     async def _found(self, release: str) -> KnownRelease | None:
         try:

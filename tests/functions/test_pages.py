@@ -152,6 +152,33 @@ def test_a_page_says_which_group_must_still_agree_and_who_answers_for_whom(app: 
     assert "one of @risk (cy@example.org): <strong>agreed</strong>" in page
 
 
+def test_a_broken_glass_is_red_wherever_a_person_looks_until_somebody_else_confirms_it(app: App) -> None:
+    ruled(app, quorum=2)
+    release = asked(app)
+    held = tokens.sign_pass(KEY, tokens.Pass("ana@example.org", 2**40))
+    evidence = app.world.state(release).asked[1].evidence
+    said = {"decision": "break-glass", "reason": "prices <b>burn</b>", "evidence": evidence}
+    broken = decide(app, release, said, "", authorization=f"Bearer {held}")
+    assert broken.status_code == 200
+    app.world.run()
+    red = '<strong class="bad">GLASS BROKEN</strong>'
+    assert f"{red} by ana@example.org: <bdi>prices &lt;b&gt;burn&lt;/b&gt;" in text(
+        walk(app, f"releases/{release}", held)
+    )
+    assert f"{red} <span" in text(walk(app, "", held))
+    other = tokens.sign_pass(KEY, tokens.Pass("bo@example.org", 2**40))
+    decide(app, release, said | {"decision": "confirm"}, "", authorization=f"Bearer {other}")
+    assert "confirmed by bo@example.org" in text(walk(app, f"releases/{release}", held))
+    assert red not in text(walk(app, "", held))
+
+
+def test_rules_that_wait_are_said_on_the_first_page(app: App) -> None:
+    token = app.token(asked(app))
+    assert "a changed approval policy waits" not in text(walk(app, "", token))
+    ruled(app, quorum=2)
+    assert "a changed approval policy waits" in text(walk(app, "", token))
+
+
 def test_roles_say_who_looks_and_whom_the_file_alone_names_waits_until_that_is_accepted(app: App) -> None:
     ruled(app, roles=Roles(viewer=("vi@example.org",)))
     release = asked(app)
