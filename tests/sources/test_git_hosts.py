@@ -658,7 +658,7 @@ PLACES: dict[str, tuple[Proof, list[str]]] = {
 }
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.sampled_from(list(PLACES)), st.data(), anything, st.text(max_size=20))
 def test_whatever_comes_is_a_notice_or_an_error_of_ours_and_what_is_right_is_always_read(
     name: str, data: st.DataObject, odd: object, guess: str
