@@ -157,7 +157,7 @@ class Looking(Struct, frozen=True):
         except NotFound:
             # What retention removed is compared with nothing.
             return ""
-        found = await asyncio.to_thread(read_member, snapshot, path) or b""
+        found = read_member(snapshot, path) or b""
         return found[:LARGEST_LIST].decode("utf-8", "replace")
 
     def _sorted(self, see: Iterable[str]) -> list[str]:
