@@ -70,6 +70,9 @@ def test_a_broken_glass_that_nobody_confirms_holds_production_and_everybody_hear
     world.patrol()
     assert production(world).held is None
     world.wait(hours=2)
+    # Too late it is before the patrol came to say so.
+    with pytest.raises(Conflict, match="too late to confirm it"):
+        say(world, release, "eve", "confirm")
     for _ in range(3):
         world.patrol()
         world.run()
