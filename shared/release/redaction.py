@@ -20,8 +20,10 @@ def taken_out(line: bytes, read: Line, head: str, data: bytes) -> bytes:
 
 
 WORD = "[redacted]"
-TEXTS = {"author", "email", "message", "reason", "advice", "by", "approver", "approvers", "who"}
+TEXTS = frozenset("author email message reason advice by approver approvers makers required instead_of to who".split())
 """Fields that hold what a person is called, or wrote."""
+
+ADDRESS = re.compile(r"[^\s<>\",;]+@[^\s<>\",;]+")
 
 
 def without_person(data: object, person: str) -> object:
@@ -34,7 +36,13 @@ def without_texts(data: object) -> object:
     if not isinstance(data, dict):
         return data
     blank = {name: _replaced(value, lambda text: WORD if text else "") for name, value in data.items() if name in TEXTS}
-    return data | blank
+    # A notice is what its sender wrote; without it the row tells what became of it, and cannot be taken in again.
+    return data | blank | ({"notice": {}} if "notice" in data else {})
+
+
+def without_addresses(data: object) -> object:
+    """Return what a line holds with every e-mail address taken out."""
+    return _replaced(data, lambda text: ADDRESS.sub(WORD, text))
 
 
 def _replaced(value: object, text: Callable[[str], str]) -> object:

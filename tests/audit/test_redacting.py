@@ -9,7 +9,7 @@ import pytest
 from shared.backends.local.ledger import SqliteLedger
 from shared.control import access
 from shared.errors import Conflict, NotFound, NotUnderstood
-from shared.release import audit
+from shared.release import audit, facts
 from tests.audit.ledgers import checkpoint, live, place, signed, verified
 from tests.world import RUNNER, World
 from tools.audit import redacting, telling
@@ -36,9 +36,13 @@ class Visitor:
 def test_what_people_wrote_in_a_release_is_gone_and_every_line_still_proves_itself() -> None:
     world = signed()
     release = live(world)
+    told = facts.Told("decided 1 ana@example.org", "HOUSES_CHANNEL", "")
+    RUNNER.run(world.control.streams.add(f"told/{release}", [told]))
     checkpoint(world)
     done = redacted(world, release)
-    assert set(done.lines) == {f"release/{release}", "project/houses"}
+    assert set(done.lines) == {f"release/{release}", "project/houses", f"told/{release}"}
+    assert b"decided 1 [redacted]" in world.ledger_bytes(f"told/{release}")
+    assert b"dee@example.org" not in world.ledger_bytes("project/houses")
     said = world.ledger_bytes(f"release/{release}")
     assert b"ana@example.org" not in said
     assert b"because" not in said

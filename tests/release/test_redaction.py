@@ -26,6 +26,10 @@ def test_the_texts_of_people_are_taken_out_and_nothing_else() -> None:
         "reason": {"by": WORD, "times": 2},
         "number": 3,
     }
+    assert redaction.without_texts({"notice": {"by": "ana"}, "became": "refused"}) == {
+        "notice": {},
+        "became": "refused",
+    }
     assert redaction.without_texts(["no fields"]) == ["no fields"]
 
 
@@ -38,6 +42,15 @@ def test_every_mention_of_a_person_is_taken_out_in_whatever_case_and_place() -> 
     }
     # A dot in an address is a dot.
     assert redaction.without_person("anaXexample.org", "ana.example.org") == "anaXexample.org"
+
+
+def test_addresses_are_taken_out_of_what_was_told_and_what_it_was_about_stays() -> None:
+    told = {"what": "decided 1 ana@example.org", "target": "to <bo@example.org>, cy@example.org", "said": ""}
+    assert redaction.without_addresses(told) == {
+        "what": f"decided 1 {WORD}",
+        "target": f"to <{WORD}>, {WORD}",
+        "said": "",
+    }
 
 
 def test_a_line_may_be_redacted_again_and_still_leads_to_where_the_first_one_led() -> None:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from shared.errors import Conflict, NotFound, NotUnderstood
 from shared.release import audit, chain, facts, redaction, state
-from shared.streams import AUDIT, project_stream, release_stream
+from shared.streams import AUDIT, project_stream, release_stream, told_stream
 from tools.audit.place import Place
 from tools.audit.served import when
 from tools.audit.telling import MONTHS
@@ -53,7 +53,12 @@ async def of_release(place: Place, release: str, asked: Asked) -> Done:
         mine = isinstance(data, dict) and data.get("release") == release
         return redaction.without_texts(data) if mine else data
 
-    return await _redact(place, {name: redaction.without_texts, project_stream(known.opened.project): about}, asked)
+    changes: dict[str, Change] = {
+        name: redaction.without_texts,
+        project_stream(known.opened.project): about,
+        told_stream(release): redaction.without_addresses,
+    }
+    return await _redact(place, changes, asked)
 
 
 async def of_person(place: Place, person: str, asked: Asked) -> Done:
@@ -65,7 +70,7 @@ async def of_person(place: Place, person: str, asked: Asked) -> Done:
     for name in await place.ledger.streams(""):
         if person.casefold() not in (await place.ledger.read(name)).decode(errors="replace").casefold():
             continue
-        if name == AUDIT or (name.startswith("release/") and not await _ended(place, name)):
+        if name == AUDIT or not await _over(place, name):
             left.append(name)
         else:
             changes[name] = lambda data: redaction.without_person(data, person)
@@ -86,6 +91,13 @@ async def older_than(place: Place, days: int, now: datetime, asked: Asked) -> Do
         if name.removeprefix(MONTHS) < f"{before:%Y-%m}" and stream.records:
             done |= (await _redact(place, {name: redaction.without_texts}, asked)).lines
     return Done(done)
+
+
+async def _over(place: Place, name: str) -> bool:
+    """Say whether nothing is decided any more by what stands in a stream, or in the release that it tells of."""
+    kind, _, release = name.partition("/")
+    ours = release_stream(release)
+    return kind not in ("release", "told") or not await place.ledger.read(ours) or await _ended(place, ours)
 
 
 async def _ended(place: Place, name: str) -> bool:
