@@ -60,7 +60,7 @@ def headline(known: State, one: Happened) -> tuple[str, str]:
 def _headline(known: State, one: Happened) -> tuple[str, str]:
     name = _name(known)
     match one.fact:
-        case facts.Asked():
+        case facts.Asked() | facts.Reminded():
             evaluated = line.outcome(known, "evaluate")
             compared = gates.compared(evaluated) if isinstance(evaluated, facts.Evaluated) else ""
             how = f" Compared with production: {compared}." if compared else ""
@@ -69,6 +69,13 @@ def _headline(known: State, one: Happened) -> tuple[str, str]:
         case facts.Decided(approver=approver, decision=decision, reason=reason):
             did = "approved" if decision == "approve" else "rejected"
             return f"{approver} {did} {name}", f"The reason: {reason}"
+        case facts.GlassBroken(by=by, reason=reason, confirm_by=until):
+            advice = f"It goes live without those who must agree. A second must confirm that by {words.moment(until)}."
+            return f"{by} BROKE THE GLASS of {name}", f"{reason}. {advice}"
+        case facts.GlassConfirmed(by=by, reason=reason):
+            return f"{by} confirmed the broken glass of {name}", f"The reason: {reason}"
+        case facts.GlassUnconfirmed(by=by):
+            return f"Nobody confirmed the glass that {by} broke of {name}", "Production is held: roll back, or lift it."
         case facts.Parked(step=step, reason=reason):
             return f"{name} is parked at {step}", f"{reason}. {words.PARKED}."
         case facts.ReleaseEnded(how="live"):

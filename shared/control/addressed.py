@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 from shared import headlines, words
 from shared.ports import Outside
-from shared.release import environment, ids, state, telling
+from shared.release import environment, facts, ids, state, telling
 from shared.release.config import Project
 from shared.release.facts import Fact
 from shared.release.telling import Happened, Telling
-from shared.steps.ask import approval_link
+from shared.steps import ask
 
 MAIL = "MAIL"
 """The target of what goes to one person, as the setting is named."""
@@ -22,7 +22,7 @@ def of_release(outside: Outside, known: Iterable[Fact], page: str) -> list[Telli
     entry = outside.projects.get(release.opened.project) if release.opened else None
     if entry is None:
         return []
-    found = telling.happened(release, entry.policy.answer_days, outside.clock().timestamp())
+    found = telling.happened(release)
     mails = _mails(outside, release, found) if outside.channels.mails else []
     return [*_statuses(release, entry), *_news(release, entry, found, page), *mails]
 
@@ -82,9 +82,18 @@ def _mails(outside: Outside, known: state.State, found: list[Happened]) -> list[
         return []
     mails = []
     for one in found:
-        for person in telling.missing(known) if one.news in ("asked", "reminded") else ():
-            link = approval_link(outside, known.release.release, asked, person)
-            subject, text = words.asking(known, asked, person, link)
-            subject = f"Reminder: {subject}" if one.news == "reminded" else subject
+        for person in _asked(known, one):
+            letter = ask.letter(outside, known, asked, person)
+            subject, text = words.reminding(letter) if one.news == "reminded" else letter
             mails.append(Telling(MAIL, one.what, "sent", text, subject, who=person))
     return mails
+
+
+def _asked(known: state.State, one: Happened) -> tuple[str, ...]:
+    match one.fact:
+        case facts.Asked():
+            return telling.missing(known)
+        case facts.Reminded(to=to):
+            return tuple(who for who in to if who in telling.missing(known))
+        case _:
+            return ()

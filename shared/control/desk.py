@@ -140,7 +140,8 @@ class Control(Struct, frozen=True):
                 case notices.DecisionGiven(decision="break-glass"):
                     return await self.emergency.break_glass(notice)
                 case notices.DecisionGiven(decision="confirm"):
-                    return await self.emergency.confirm(notice)
+                    answer = await self.emergency.confirm(notice)
+                    return await self._telling(answer, Order("", notice.release))
                 case notices.DecisionGiven(decision="approve" | "reject" as decision):
                     return await self.deciding.decide(notice, decision)
                 case notices.CancelAsked():
@@ -154,8 +155,7 @@ class Control(Struct, frozen=True):
                     await self.ruling.allow(project, by, how, "operator")
                     answer = await self.deciding.govern(notice)
                     # A roll back is told at once, and not only when the address answers from where it went.
-                    due = await self.outgoing.after(Order("", "", 1, notice.project, notice.environment))
-                    return msgspec.structs.replace(answer, orders=(*answer.orders, *due))
+                    return await self._telling(answer, Order("", "", 1, notice.project, notice.environment))
                 case notices.PolicyAccepted():
                     return await self.ruling.accept(notice)
                 case notices.RunHeard() | notices.ModelHeard() | notices.ImageHeard() | notices.ServiceHeard():
@@ -172,6 +172,9 @@ class Control(Struct, frozen=True):
                     recorded += said
         orders += [release.order for release in opened if release.order]
         return Answer(202, {"releases": [new.plain() for new in opened], "recorded": recorded}, tuple(orders))
+
+    async def _telling(self, answer: Answer, about: Order) -> Answer:
+        return msgspec.structs.replace(answer, orders=(*answer.orders, *await self.outgoing.after(about)))
 
     async def _named(self, notice: _Asked) -> _Asked:
         """Return what an operator asks of a release with its id: people say an alias, a number or a version."""
@@ -210,8 +213,7 @@ class Control(Struct, frozen=True):
             order = msgspec.json.decode(message, type=Order)
         except msgspec.MsgspecError as error:
             raise NotUnderstood(f"the order cannot be read ({error}): {message[:200]}") from error
-        due = await self._work(order, attempt)
-        return Answer(orders=(*due, *await self.outgoing.after(order)))
+        return await self._telling(Answer(orders=tuple(await self._work(order, attempt))), order)
 
     async def _work(self, order: Order, attempt: str) -> list[Order]:
         match order.step:
@@ -230,7 +232,9 @@ class Control(Struct, frozen=True):
     async def patrol(self, told: Told) -> Answer:
         """Look at everything open, and at dead letters, which `told` reads; return the orders that heal."""
         returned = await self.returning.take_in_letters(told, self.take_in)
-        return Answer(orders=(*returned, *await self.patrolling.patrol()))
+        due = await self.patrolling.patrol()
+        telling = [tell for order in due if order.step == "tell" for tell in await self.outgoing.after(order)]
+        return Answer(orders=(*returned, *(order for order in due if order.step != "tell"), *telling))
 
     async def time_passed(self) -> Answer:
         """Let schedules come due, and look again at what waits for quiet, a cool-down or a budget."""

@@ -93,11 +93,11 @@ class Emergency(Struct, frozen=True):
             return Answer(200, _told(given, f"Confirmed: {given.approver} stands behind it beside {broken.by}."))
 
     async def look(self, name: str) -> list[Order]:
-        """Settle what was confirmed; hold production for what was not in time."""
+        """Settle what was confirmed; hold production for what was not in time; return what may have to be told."""
         known = self.streams.project_of(await self.streams.recall(project_stream(name)))
-        for release, turn in sorted(known.glass - known.settled):
+        for release, turn in (broken := sorted(known.glass - known.settled)):
             await self._look(await self.streams.read(release_stream(release)), turn)
-        return []
+        return [Order("tell", release) for release, _ in broken]
 
     async def _look(self, stream: chain.Stream, turn: int) -> None:
         known = state.fold(stream.facts)

@@ -59,8 +59,8 @@ class State(Struct):
     champions: dict[int, facts.ChampionChosen] = field(default_factory=dict)
     asked: dict[int, facts.Asked] = field(default_factory=dict)
     decided: dict[int, dict[str, facts.Decided]] = field(default_factory=dict)
-    reminded: set[tuple[int, str]] = field(default_factory=set)
-    """The round and `due` of each reminder."""
+    reminded: dict[tuple[int, str], facts.Reminded] = field(default_factory=dict)
+    """By round and `due`."""
     glass: dict[int, facts.GlassBroken] = field(default_factory=dict)
     confirmed: dict[int, facts.GlassConfirmed] = field(default_factory=dict)
     unconfirmed: set[int] = field(default_factory=set)
@@ -113,7 +113,7 @@ def learn(state: State, fact: Fact) -> None:
         case facts.Decided(round=round, approver=approver):
             state.decided.setdefault(round, {}).setdefault(approver, fact)
         case facts.Reminded(round=round, due=due):
-            state.reminded.add((round, due))
+            state.reminded.setdefault((round, due), fact)
         case facts.GlassBroken(round=round):
             state.glass.setdefault(round, fact)
         case facts.GlassConfirmed(round=round):

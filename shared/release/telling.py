@@ -16,7 +16,6 @@ from shared.release.state import State
 
 Stands = Literal["pending", "success", "failure"]
 
-DAY = 86_400
 # A newer one that takes its place, or a model that is no better, is nothing that went wrong at this commit.
 _GOOD = frozenset({"live", "kept", "unchanged", "superseded"})
 
@@ -82,9 +81,9 @@ def _whole(known: State) -> Stands:
     return "failure" if known.parked else "pending"
 
 
-def happened(known: State, answer_days: float, now: float) -> list[Happened]:
-    """Return what happened to a release that people want to hear of; `now` in seconds since 1970."""
-    found = [*_asked(known, answer_days, now), *_decided(known)]
+def happened(known: State) -> list[Happened]:
+    """Return what happened to a release that people want to hear of."""
+    found = [*_asked(known), *_decided(known), *_broken(known)]
     if known.parked is not None:
         found.append(Happened("failed", f"parked {known.parked.step} {known.parked.round}", known.parked))
     match known.ended:
@@ -110,22 +109,17 @@ def missing(known: State) -> tuple[str, ...]:
     return tuple(who for who in asked.approvers if who not in heard) if asked else ()
 
 
-def _asked(known: State, answer_days: float, now: float) -> list[Happened]:
+def _asked(known: State) -> list[Happened]:
+    """Return the question that is open and the reminders of it; what was asked before is nobody's question now."""
     asked = question(known)
     if asked is None or not missing(known):
         return []
-    found = [Happened("asked", f"asked {asked.round}", asked)]
-    if due := _reminder(asked, answer_days, now):
-        found.append(Happened("reminded", f"reminded {asked.round} {due}", asked))
-    return found
-
-
-def _reminder(asked: facts.Asked, answer_days: float, now: float) -> str:
-    """Say which reminder is due: one at half of the time, one a day before its end where that is later."""
-    half = asked.expires - answer_days * DAY / 2
-    if now >= max(half, asked.expires - DAY):
-        return "last" if answer_days > 2 else "half"
-    return "half" if now >= half else ""
+    reminders = [
+        Happened("reminded", f"reminded {turn} {due}", reminded)
+        for (turn, due), reminded in known.reminded.items()
+        if turn == known.round
+    ]
+    return [Happened("asked", f"asked {asked.round}", asked), *reminders]
 
 
 def _decided(known: State) -> list[Happened]:
@@ -133,6 +127,15 @@ def _decided(known: State) -> list[Happened]:
         Happened("decided", f"decided {turn}", decision, who)
         for turn, given in known.decided.items()
         for who, decision in given.items()
+    ]
+
+
+def _broken(known: State) -> list[Happened]:
+    late = [facts.GlassUnconfirmed(turn, glass.by) for turn, glass in known.glass.items() if turn in known.unconfirmed]
+    return [
+        *(Happened("decided", f"glass broken {turn}", broken) for turn, broken in known.glass.items()),
+        *(Happened("decided", f"glass confirmed {turn}", second) for turn, second in known.confirmed.items()),
+        *(Happened("failed", f"glass unconfirmed {one.round}", one) for one in late),
     ]
 
 

@@ -15,7 +15,6 @@ from tests.release import any_facts
 OPENED = facts.ReleaseOpened("r", "houses", 1, "a" * 40, "d", (), "", "push", "", "", line.NAMES, "p")
 CODE = facts.CodeRead("code", "{}", "", "", "")
 CHECKED = facts.Checked(1, "e", 1, 1, (), "c", "{}")
-DAY = 86_400
 
 
 def known(*told: Fact) -> State:
@@ -69,12 +68,12 @@ def test_whatever_is_known_only_what_was_reached_stands_and_an_end_leaves_nothin
     assert [stand.step for stand in stands if stand.state == "pending"] in ([], [""], [line.standing(state), ""])
     if state.ended is not None:
         assert "pending" not in {stand.state for stand in stands}
-    telling.happened(state, 7.0, 0.0)
+    telling.happened(state)
 
 
-def asking(*told: Fact, line_: tuple[str, ...] = ("ask",), days: float = 8) -> State:
-    opened = facts.ReleaseOpened("r", "houses", 1, "a" * 40, "d", (), "", "push", "", "", line_, "p")
-    asked = facts.Asked(1, "evidence", ("ana", "bo"), 2, int(days * DAY))
+def asking(*told: Fact) -> State:
+    opened = facts.ReleaseOpened("r", "houses", 1, "a" * 40, "d", (), "", "push", "", "", ("ask",), "p")
+    asked = facts.Asked(1, "evidence", ("ana", "bo"), 2, 9)
     return fold([opened, asked, *told])
 
 
@@ -82,21 +81,26 @@ def decided(who: str, decision: Any = "approve") -> facts.Decided:
     return facts.Decided(1, who, decision, "", "evidence")
 
 
-@pytest.mark.parametrize(
-    ("days", "now", "due"),
-    [
-        (8, 0, "asked 1"),
-        (8, 4 * DAY - 1, "asked 1"),
-        (8, 4 * DAY, "asked 1, reminded 1 half"),
-        (8, 7 * DAY - 1, "asked 1, reminded 1 half"),
-        (8, 7 * DAY, "asked 1, reminded 1 last"),
-        (1, 0.4 * DAY, "asked 1"),
-        (1, 0.5 * DAY, "asked 1, reminded 1 half"),
-    ],
-)
-def test_a_reminder_is_due_at_half_of_the_time_and_a_day_before_its_end(days: float, now: float, due: str) -> None:
-    found = telling.happened(asking(days=days), days, now)
-    assert ", ".join(one.what for one in found) == due
+def test_a_reminder_is_told_while_its_question_is_open() -> None:
+    half, last = facts.Reminded(1, "half", ("ana", "bo")), facts.Reminded(1, "last", ("bo",))
+    assert [one.what for one in telling.happened(asking())] == ["asked 1"]
+    assert [one.what for one in telling.happened(asking(half))] == ["asked 1", "reminded 1 half"]
+    reminded = telling.happened(asking(half, facts.Reminded(1, "half", ()), last, facts.Reminded(2, "half", ())))
+    assert [one.what for one in reminded] == ["asked 1", "reminded 1 half", "reminded 1 last"]
+    assert [one.fact for one in reminded[1:]] == [half, last]
+    assert telling.happened(asking(half, ended("superseded", "ask"))) == []
+
+
+def test_a_broken_glass_is_news_and_so_is_what_became_of_it() -> None:
+    broken = facts.GlassBroken(1, "cy", "the shop is down", "evidence", 9)
+    late, second = facts.GlassUnconfirmed(1, "cy"), facts.GlassConfirmed(1, "eve", "so it was")
+    live = ended("live", "ask")
+    assert [(one.news, one.what) for one in telling.happened(asking(broken, late, live))] == [
+        ("decided", "glass broken 1"),
+        ("failed", "glass unconfirmed 1"),
+        ("live", "live"),
+    ]
+    assert [one.what for one in telling.happened(asking(broken, second, live))][1] == "glass confirmed 1"
 
 
 def test_nobody_is_asked_again_who_decided_and_nobody_once_all_have_or_it_ended() -> None:
@@ -105,13 +109,13 @@ def test_nobody_is_asked_again_who_decided_and_nobody_once_all_have_or_it_ended(
     for_bo = facts.Decided(1, "dee", "approve", "", "evidence", ("bo",))
     assert telling.missing(asking(for_bo)) == ("ana",)
     everybody = asking(decided("ana"), decided("bo"))
-    assert [f"{one.what} {one.who}" for one in telling.happened(everybody, 8, 8 * DAY)] == [
+    assert [f"{one.what} {one.who}" for one in telling.happened(everybody)] == [
         "decided 1 ana",
         "decided 1 bo",
     ]
     over = asking(decided("ana", "reject"), ended("rejected", "ask"))
     assert telling.missing(over) == ()
-    assert [f"{one.what} {one.who}" for one in telling.happened(over, 8, 8 * DAY)] == ["decided 1 ana"]
+    assert [f"{one.what} {one.who}" for one in telling.happened(over)] == ["decided 1 ana"]
 
 
 @pytest.mark.parametrize(
@@ -124,12 +128,12 @@ def test_nobody_is_asked_again_who_decided_and_nobody_once_all_have_or_it_ended(
     ],
 )
 def test_an_end_and_a_park_are_news(fact: Fact, news: str, what: str) -> None:
-    assert [(one.news, one.what) for one in telling.happened(known(fact), 7, 0)] == [(news, what)]
+    assert [(one.news, one.what) for one in telling.happened(known(fact))] == [(news, what)]
 
 
 @pytest.mark.parametrize("how", ["kept", "cancelled", "superseded", "stale", "unchanged", "rejected"])
 def test_an_end_that_nobody_has_to_act_on_is_no_news(how: str) -> None:
-    assert telling.happened(known(ended(how)), 7, 0) == []
+    assert telling.happened(known(ended(how))) == []
 
 
 def live(why: Any, generation: int) -> facts.LiveDecided:

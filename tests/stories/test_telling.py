@@ -264,6 +264,33 @@ def test_only_who_has_not_decided_is_mailed_and_reminded_once_at_half_and_once_b
     assert world.ended(release) == "expired"
 
 
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_a_broken_glass_is_told_to_the_channel_and_so_is_whether_a_second_stands_behind_it(confirmed: bool) -> None:
+    world = telling()
+    both = ("ana@example.org", "bo@example.org")
+    world.projects["houses"] = replace(world.projects["houses"], approvers=both, quorum=2)
+    world.restart()
+    release = world.push("a")
+    world.run()
+    asked = world.state(release).asked[1]
+    alone = notices.DecisionGiven(release, both[0], "break-glass", "the shop is down", asked.evidence, "pass")
+    world.take_in(alone)
+    world.run()
+    second = replace(alone, approver=both[1], decision="confirm", reason="it was")
+    if confirmed:
+        world.take_in(second)
+    else:
+        world.wait(hours=25)
+        world.patrol()
+    world.run()
+    assert world.live() == release
+    last = "bo@example.org confirmed the broken glass of houses v1" if confirmed else "Nobody confirmed the glass that"
+    told = ["houses v1", "ana@example.org BROKE THE GLASS of houses v1", "houses v1"]
+    assert subjects(world)[:3] == told
+    assert subjects(world)[3].startswith(last)
+    assert len(subjects(world)) == 4
+
+
 def test_a_mail_has_the_link_of_its_reader_alone_and_the_channel_has_none() -> None:
     world = telling(mails=True)
     release = world.push("a")
