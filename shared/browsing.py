@@ -94,10 +94,15 @@ def _now(control: Control) -> int:
 
 
 def _arriving(control: Control, visit: Visit) -> Answer | None:
-    """Send a browser that came by a link, which proved who it is, on to the same page without the secret."""
+    """Send a browser that came by a link on to the same page without the secret.
+
+    Who it is may have been proven otherwise, so a token that proves nobody is not kept.
+    """
     if not (token := visit.query.get("token", "")):
         return None
-    return pages.arriving(visit.path, visit.query, visits.kept(token, control.outside.public_url.startswith("https:")))
+    proven = visits.proves(token, control.outside.approval_key, _now(control))
+    cookie = visits.kept(token, control.outside.public_url.startswith("https:")) if proven else ""
+    return pages.arriving(visit.path, visit.query, cookie)
 
 
 def _filter(visit: Visit, see: frozenset[str]) -> dict[str, Any]:

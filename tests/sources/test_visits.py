@@ -36,3 +36,10 @@ def test_a_link_decides_about_what_it_was_made_for_and_a_pass_about_what_its_hol
 def test_a_browser_keeps_it_out_of_reach_and_not_for_ever() -> None:
     assert visits.kept("t", secure=False) == "signalbox=t; Max-Age=43200; Path=/api; HttpOnly; SameSite=Lax"
     assert visits.kept("t", secure=True).endswith("; Secure")
+
+
+def test_only_a_token_of_ours_proves_somebody() -> None:
+    assert visits.proves(TOKEN, KEY, 1)
+    for token in ("", "\r\nSet-Cookie: a=b", TOKEN[:-1], "é"):
+        assert not visits.proves(token, KEY, 1)
+    assert not visits.proves(TOKEN, KEY, GRANT.expires)
