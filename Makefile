@@ -1,7 +1,7 @@
 # Every target prepares what it needs: `make demo` and `make test` work on a fresh machine with python3, git and make.
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help setup demo prove crash storm pure unit test browser nightly conformance package check up bench lock clean
+.PHONY: help setup demo prove crash storm fuzz pure unit test browser nightly conformance package check up bench lock clean
 
 # Children start in 3 s with compiled bytecode and in 14 s without.
 unexport PYTHONDONTWRITEBYTECODE
@@ -38,6 +38,9 @@ crash: .venv/ready ## SIGKILL at 100 moments drawn by a seed, ten minutes; SEED=
 
 storm: .venv/ready ## 1,000 copies of a push, 1,000 blobs, 200 answers of approvers at once; ten minutes, for a cool-down is five
 	@$(PY) -m tools.prove storm --waves 2
+
+fuzz: .venv/ready ## 20,000 odd inputs for each verifier and reader of what comes from outside, and requests drawn from /api/openapi.json; INPUTS=1000
+	@$(PY) -m tests.security.fuzz $(if $(INPUTS),--inputs $(INPUTS))
 
 unit: pure ## the tests that start no stack; shared/release and shared/sources must be covered wholly
 	$(PY) -m pytest $(BESIDE) --junitxml=.reports/rest.xml $(REST) $(PROCESSES:%=--ignore=%) tests

@@ -23,6 +23,7 @@ MODULES = (
     "environments",
     "events",
     "pages",
+    "openapi",
     "policies",
     "patrol",
 )
