@@ -48,10 +48,7 @@ class Patrolling(Struct, frozen=True):
     async def _open(self, release: str, content: bytes) -> list[Order]:
         stream = await self.streams.read(release_stream(release))
         if not stream.records:
-            first = chain.decode(f"open/{release}", content).facts
-            assert isinstance(first[0], facts.ReleaseOpened)
-            begun = await self.opening.begin(first[0], first)
-            return [begun.order] if begun.order else []
+            return await self._unbegun(release, content)
         known = state.fold(stream.facts)
         due = line.due(known)
         if due:
@@ -63,6 +60,17 @@ class Patrolling(Struct, frozen=True):
                 state.learn(known, fact)
         await self.reminding.look(known)
         return again(known)
+
+    async def _unbegun(self, release: str, content: bytes) -> list[Order]:
+        """Begin a release from its number; whoever can write a mark makes no release, so the mark only names one."""
+        opened = chain.decode(f"open/{release}", content).facts[0]
+        name = opened.project if isinstance(opened, facts.ReleaseOpened) else ""
+        known = await self.streams.project(name) if name in self.outside.projects else None
+        if known is None or release not in known.numbered:
+            log.error("release=%r has a mark and no number in project=%r: nothing begins", release, name)
+            return []
+        begun = await self.opening.again(name, release)
+        return [begun.order] if begun.order else []
 
     async def _unmarked(self, name: str, marked: set[str]) -> list[Order]:
         """Begin what has its number and no mark: its ingest ended in between, and its sender may never come again."""

@@ -1,16 +1,20 @@
 """Replaying: what came in is taken in once more because a person says so; ids are computed, so it is safe always."""
 
+from collections.abc import Awaitable, Callable, Sequence
+
 from msgspec import Struct
 
 from shared.answers import Answer
 from shared.control.opening import Opening
-from shared.control.returning import TakeIn, Told
+from shared.control.returning import Told
+from shared.control.speaking import SpeaksFor
 from shared.errors import Conflict, NotFound
 from shared.ports import Outside
 from shared.release import facts
-from shared.release.notices import ReplayAsked, told_again
+from shared.release.notices import Notice, ReplayAsked, told_again
 from shared.streams import INBOX, Streams, project_stream
 
+TakeIn = Callable[[Sequence[Notice], SpeaksFor | None], Awaitable[Answer]]
 NOBODYS = "-"
 """What stands for the project in the name of a row that is no project's."""
 
@@ -39,8 +43,8 @@ class Replaying(Struct, frozen=True):
         if not notices:
             raise Conflict(f"what {asked.row} told was not kept: let its sender send it again")
         await self._record(name, facts.CameIn("person", asked.by, "recorded", said))
-        # Whoever asks for this stands behind it; the sender's secret limits only the sender.
-        return await take_in(notices)
+        # Who operates one project stands behind what came to it, and not behind what it would be of another.
+        return await take_in(notices, {name: row.secret} if name else None)
 
     async def _row(self, named: str) -> tuple[str, facts.CameIn]:
         project, _, number = named.rpartition(":")

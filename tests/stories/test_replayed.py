@@ -135,3 +135,16 @@ def test_a_source_that_is_silent_longer_than_expected_is_told_and_no_longer_once
     assert [str(each).partition(" ")[0] for each in told()["silent"]] == ["data", "drift"]  # type: ignore[attr-defined]
     world.data("in/february.csv")
     assert [str(each).partition(" ")[0] for each in told()["silent"]] == ["drift"]  # type: ignore[attr-defined]
+
+
+def test_an_event_of_one_project_that_its_operator_replays_is_believed_about_no_other() -> None:
+    world = World()
+    houses = world.projects["houses"]
+    other = msgspec.structs.replace(houses, repository="https://git.example.org/acme/boats.git", outside_ci="tests")
+    world.projects["boats"] = other
+    forged = notices.BuildHeard("azure-devops", (), "tests", "a" * 40, "success", "succeeded", "", 10, 1, "d")
+    RUNNER.run(world.control.take_in([forged], {"houses": "HOUSES_PUSH"}))
+    (row,) = [row["id"] for row in rows(world) if row["source"] == "azure-devops"]
+    assert row.startswith("houses:")
+    replay(world, row)
+    assert not world.state_of_project("boats").ci
