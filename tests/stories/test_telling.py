@@ -264,6 +264,22 @@ def test_only_who_has_not_decided_is_mailed_and_reminded_once_at_half_and_once_b
     assert world.ended(release) == "expired"
 
 
+def test_whoever_decides_before_a_reminder_goes_out_is_not_reminded() -> None:
+    world = telling(mails=True)
+    both = ("ana@example.org", "bo@example.org")
+    world.projects["houses"] = replace(world.projects["houses"], approvers=both, quorum=2)
+    world.restart()
+    release = world.push("a")
+    world.run()
+    world.wait(days=4)
+    world.patrol()
+    # The order to tell of it comes late.
+    world.orders = [order for order in world.orders if order.step != "tell"]
+    world.decide(release, who=both[0])
+    world.run()
+    assert [to for to, subject, _ in world.sent if subject.startswith("Reminder")] == [both[1]]
+
+
 @pytest.mark.parametrize("confirmed", [True, False])
 def test_a_broken_glass_is_told_to_the_channel_and_so_is_whether_a_second_stands_behind_it(confirmed: bool) -> None:
     world = telling()
