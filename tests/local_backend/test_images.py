@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import tarfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from shared.backends.local.registry import LocalRegistry
 from shared.backends.local.tarballs import write_layer
 from shared.errors import NotFound, StepFailed, Unavailable
 from shared.ports import ImageReport, ImageSpec
+from tests.security.canaries import CANARIES, leaks
 
 
 @pytest.fixture
@@ -269,3 +271,19 @@ def test_a_layer_with_a_link_or_a_way_out_is_never_unpacked(state: Path) -> None
         stored = layout.put(msgspec.json.encode(document), "x")
         with pytest.raises(Unavailable, match="no plain file"):
             unpacked(state, stored.digest)
+
+
+def test_no_planted_secret_is_in_an_image(
+    state: Path, scripts: Path, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
+) -> None:
+    for number, secret in enumerate(CANARIES.values()):
+        monkeypatch.setenv(f"SECRET_PLANTED_{number}", secret)
+    trained(state)
+    built(state, scripts, image(state))
+    blobs = [path.read_bytes() for path in (state / "images" / "tiny" / "blobs" / "sha256").iterdir()]
+    blobs = [gzip.decompress(blob) if blob.startswith(b"\x1f\x8b") else blob for blob in blobs]
+    found = {name for blob in blobs for name in leaks(blob)}
+    size = sum(map(len, blobs))
+    record_property("figures", f"planted secrets: {len(CANARIES)}, in {size:,} bytes of an image: {found or 0}")
+    assert (len(blobs) >= 5, found) == (True, set())
+    assert leaks(blobs[0] + CANARIES["topic key"].encode()) == ["topic key"]
