@@ -1,7 +1,7 @@
 # Every target prepares what it needs: `make demo` and `make test` work on a fresh machine with python3, git and make.
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help setup demo prove crash storm fuzz pure unit test browser nightly conformance package check up bench lock clean
+.PHONY: help setup demo prove crash storm fuzz defences pure unit test browser nightly conformance package check up bench lock clean
 
 # Children start in 3 s with compiled bytecode and in 14 s without.
 unexport PYTHONDONTWRITEBYTECODE
@@ -41,6 +41,9 @@ storm: .venv/ready ## 1,000 copies of a push, 1,000 blobs, 200 answers of approv
 
 fuzz: .venv/ready ## 20,000 odd inputs for each verifier and reader of what comes from outside, and requests drawn from /api/openapi.json; INPUTS=1000
 	@$(PY) -m tests.security.fuzz $(if $(INPUTS),--inputs $(INPUTS))
+
+defences: .venv/ready ## each defence of docs/security.md switched off in a copy: the test that it names must then fail
+	@$(PY) -m tests.security.switched_off
 
 unit: pure ## the tests that start no stack; shared/release and shared/sources must be covered wholly
 	$(PY) -m pytest $(BESIDE) --junitxml=.reports/rest.xml $(REST) $(PROCESSES:%=--ignore=%) tests
