@@ -288,8 +288,9 @@ class Invariants:
         versions = Counter((version.name, version.release) for version in self.world.versions if version.release)
         doubled = [f"{count} versions of {each}" for each, count in versions.items() if count > 1]
         self._must(not doubled, f"{doubled}")
-        asked = {(f"{name.removeprefix('release/')}-ask-{each.round}", to) for name in self.told
-                 for each in self.of(name, facts.Asked) for to in each.approvers}  # fmt: skip
+        asked = {(f"{name.removeprefix('release/')}-{kind}-{each.round}{when}", to) for name in self.told
+                 for each in self.of(name, facts.Asked) for to in each.approvers
+                 for kind, when in (("ask", ""), ("reminder", "-half"), ("reminder", "-last"))}  # fmt: skip
         strangers = self.world.outbox.keys() - asked
         self._must(not strangers, f"people were told of what nobody asked: {sorted(strangers)}")
         unknown = [slot for slot in self.world.services if not _SLOT.fullmatch(slot)]
