@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from shared.answers import Answer, Order
 from shared.control import judging
+from shared.control.emergency import Emergency
 from shared.control.fencing import live_after_all
 from shared.control.working import again, orders
 from shared.errors import Conflict, Moved, NotFound
@@ -22,6 +23,7 @@ class Deciding(Struct, frozen=True):
 
     outside: Outside
     streams: Streams
+    emergency: Emergency
 
     async def decide(self, given: DecisionGiven, decision: Literal["approve", "reject"]) -> Answer:
         """Record a decision about exactly the evidence asked about; a repeat gives the same answer."""
@@ -103,7 +105,10 @@ class Deciding(Struct, frozen=True):
             raise Conflict("every release has a slot of its own in staging: hold, lift and roll back production")
         while True:
             stream = await self.streams.read(environment_stream(asked.project, asked.environment))
-            new = _governed(environment.fold(stream.facts), asked)
+            now = environment.fold(stream.facts)
+            if asked.action == "lift" and now.held and now.held.release:
+                await self.emergency.stand_behind(now.held, asked)
+            new = _governed(now, asked)
             try:
                 if new:
                     await self.streams.append(stream, new)
@@ -149,10 +154,11 @@ def _told(known: state.State, given: DecisionGiven, verdict: policy.Verdict) -> 
 
 
 def _governed(now: environment.EnvironmentState, asked: EnvironmentAsked) -> list[facts.Fact]:
+    own = facts.Held(asked.by, asked.reason, how=asked.how)
     if asked.action == "hold":
-        return [] if now.held else [facts.Held(asked.by, asked.reason)]
+        return [] if "" in now.holds else [own]
     if asked.action == "lift":
-        return [facts.Lifted(asked.by, asked.reason)] if now.held else []
+        return [facts.Lifted(asked.by, asked.reason, now.held.release, asked.how)] if now.held else []
     if now.live is None:
         raise Conflict(f"nothing is live in {asked.environment} of {asked.project}")
     if not asked.to and now.held and now.live.why == "rolled back":
@@ -177,4 +183,4 @@ def _governed(now: environment.EnvironmentState, asked: EnvironmentAsked) -> lis
         deploys=old.deploys,
         adopted=old.adopted,
     )
-    return [back, facts.Held(asked.by, asked.reason)]
+    return [back, own]

@@ -7,11 +7,12 @@ from msgspec import Struct
 from shared import words
 from shared.answers import Answer, Order
 from shared.control import judging
+from shared.control.ruling import EVERYWHERE
 from shared.control.working import again
 from shared.errors import Conflict, Moved, NotAllowed, NotFound
 from shared.ports import Outside
 from shared.release import chain, environment, facts, ids, policy, state, tokens
-from shared.release.notices import DecisionGiven
+from shared.release.notices import DecisionGiven, EnvironmentAsked
 from shared.release.people import among, same
 from shared.streams import Streams, environment_stream, project_stream, release_stream
 
@@ -31,15 +32,13 @@ class Emergency(Struct, frozen=True):
             stream = await self.streams.read(release_stream(given.release))
             known = state.fold(stream.facts)
             turn, asked = judging.question(known, given)
-            before = known.glass.get(turn)
+            before, alone = known.glass.get(turn), False
             if before is not None and not same(before.by, given.approver):
                 raise Conflict(f"{before.by} broke the glass already; confirm it if you stand behind it")
             if before is None:
                 bench = await judging.bench(self.outside, known, asked)
                 judging.is_open(known, asked, bench, self._now())
-                rules = (bench.rules, bench.present or bench.rules)
-                if not given.how or not all(policy.may_break_glass(each, given.approver) for each in rules):
-                    raise NotAllowed(f"{given.approver} may not break the glass of {bench.project}")
+                alone = _may_break(bench, given)
                 await self.streams.add(project_stream(bench.project), [facts.GlassWaits(given.release, turn)])
                 confirm_by = self._now() + CONFIRM_SECONDS
                 who, why, how = given.approver, given.reason, given.how
@@ -52,6 +51,8 @@ class Emergency(Struct, frozen=True):
             await self._ask_to_confirm(known, before)
             until = f"{words.moment(before.confirm_by)} UTC"
             message = f"It goes into production now. Somebody else must confirm that by {until}."
+            if alone:
+                message += f" {given.approver} made this change, and nobody else may break the glass."
             return Answer(200, _told(given, message), tuple(again(known)))
 
     async def _ask_to_confirm(self, known: state.State, broken: facts.GlassBroken) -> None:
@@ -92,6 +93,27 @@ class Emergency(Struct, frozen=True):
             await self._settle(known, broken.round, "confirmed")
             return Answer(200, _told(given, f"Confirmed: {given.approver} stands behind it beside {broken.by}."))
 
+    async def stand_behind(self, held: facts.Held, asked: EnvironmentAsked) -> None:
+        """Record who lifts the hold of an unconfirmed glass as its confirmation; `NotAllowed` for whom it may not be.
+
+        Else the one who broke it would lift it too, and nobody would ever have stood behind it.
+        """
+        while True:
+            stream = await self.streams.read(release_stream(held.release))
+            known = state.fold(stream.facts)
+            turn = max(known.unconfirmed)
+            seconds = await self._seconds(known, known.glass[turn])
+            if asked.how not in EVERYWHERE or not among(asked.by, seconds):
+                who = ", ".join(seconds) or "nobody"
+                may = f"whoever does stands behind that release, and only these may, signed in or with a pass: {who}"
+                raise NotAllowed(f"{asked.by} may not lift this hold ({held.reason}): {may}")
+            if turn in known.confirmed:
+                return
+            try:
+                await self.streams.append(stream, [facts.GlassConfirmed(turn, asked.by, asked.reason, asked.how)])
+            except Moved:
+                continue
+
     async def look(self, name: str) -> list[Order]:
         """Settle what was confirmed; hold production for what was not in time; return what may have to be told."""
         known = self.streams.project_of(await self.streams.recall(project_stream(name)))
@@ -120,9 +142,10 @@ class Emergency(Struct, frozen=True):
 
     async def _hold(self, known: state.State, broken: facts.GlassBroken) -> None:
         stream = await self.streams.read(environment_stream(known.release.project, "production"))
-        if environment.fold(stream.facts).held is None:
-            name = ids.alias(known.release.release)
-            held = facts.Held(HOLDER, f"nobody confirmed the glass that {broken.by} broke for {name}")
+        release = known.release.release
+        if release not in environment.fold(stream.facts).holds:
+            reason = f"nobody confirmed the glass that {broken.by} broke for {ids.alias(release)}"
+            held = facts.Held(HOLDER, reason, release)
             await self.streams.append(stream, [held])
 
     async def _settle(self, known: state.State, turn: int, how: Any) -> None:
@@ -131,6 +154,21 @@ class Emergency(Struct, frozen=True):
 
     def _now(self) -> int:
         return int(self.outside.clock().timestamp())
+
+
+def _may_break(bench: judging.Bench, given: DecisionGiven) -> bool:
+    """Return whether a maker breaks the glass because nobody else may; `NotAllowed` for whom it is not to break."""
+    rules, present = bench.rules, bench.present or bench.rules
+    able = [who for who in policy.breakers(rules) if among(who, policy.breakers(present))]
+    if not given.how or not among(given.approver, able):
+        raise NotAllowed(f"{given.approver} may not break the glass of {bench.project}")
+    if bench.makers_may or not among(given.approver, bench.makers):
+        return False
+    others = [who for who in able if not among(who, bench.makers)]
+    if others:
+        made = f"{given.approver} made this change and may not break the glass of {bench.project}"
+        raise NotAllowed(f"{made}: {' or '.join(others)} may")
+    return True
 
 
 def _broken(known: state.State, given: DecisionGiven) -> facts.GlassBroken:

@@ -39,7 +39,7 @@ class Bench(Struct, frozen=True):
         voices = self.voices(who, day)
         if not voices:
             raise NotAllowed(f"{who} is no longer an approver of {self.project}")
-        if given.decision == "approve" and not self._makers_may():
+        if given.decision == "approve" and not self.makers_may:
             if among(who, self.makers):
                 raise NotAllowed(f"{who} made this change, and somebody else must approve it")
             if all(among(voice, self.makers) for voice in voices):
@@ -48,7 +48,9 @@ class Bench(Struct, frozen=True):
                 )
         return tuple(voice for voice in voices if not among(voice, [who]))
 
-    def _makers_may(self) -> bool:
+    @property
+    def makers_may(self) -> bool:
+        """Whether the policy of the question, and the present one, let makers agree to what they made."""
         return self.rules.self_approval and (self.present is None or self.present.self_approval)
 
     def verdict(self, known: state.State, asked: facts.Asked) -> Verdict:

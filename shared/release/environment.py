@@ -16,7 +16,14 @@ class EnvironmentState(Struct):
     slots: dict[str, facts.SlotClaimed] = field(default_factory=dict)
     vacated: set[str] = field(default_factory=set)
     """Slots that were stopped, and that nothing went live from since."""
-    held: facts.Held | None = None
+    holds: dict[str, facts.Held] = field(default_factory=dict)
+    """The holds by the release whose broken glass nobody confirmed; a person's own is under the empty name."""
+
+    @property
+    def held(self) -> facts.Held | None:
+        """What must be lifted first: a hold for a broken glass stands above a person's own."""
+        glass = next((held for release, held in self.holds.items() if release), None)
+        return glass or self.holds.get("")
 
     @property
     def live(self) -> facts.LiveDecided | None:
@@ -54,10 +61,10 @@ def learn(state: EnvironmentState, fact: Fact) -> None:
         case facts.SlotVacated(slot=slot):
             state.slots.pop(slot, None)
             state.vacated.add(slot)
-        case facts.Held():
-            state.held = fact
-        case facts.Lifted():
-            state.held = None
+        case facts.Held(release=release):
+            state.holds[release] = fact
+        case facts.Lifted(release=release):
+            state.holds.pop(release, None)
         case _:
             pass
 

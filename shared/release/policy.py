@@ -177,9 +177,9 @@ def may(policy: ApprovalPolicy, person: str, role: Role) -> bool:
     return among(person, allowed)
 
 
-def may_break_glass(policy: ApprovalPolicy, person: str) -> bool:
-    """Say whether a person may let something into production alone, in an emergency: who rules, or who operates."""
-    return among(person, (*policy.admins, *(policy.roles.operator if policy.roles else ())))
+def breakers(policy: ApprovalPolicy) -> tuple[str, ...]:
+    """Return who may let something into production alone, in an emergency: who rules, or who operates."""
+    return people.resolved([*policy.admins, *(policy.roles.operator if policy.roles else ())], {})
 
 
 def weaker(old: ApprovalPolicy, new: ApprovalPolicy) -> tuple[str, ...]:

@@ -297,6 +297,6 @@ def test_a_question_from_before_policies_were_kept_is_judged_by_what_stands_in_i
 
 def test_whoever_rules_or_operates_may_break_the_glass() -> None:
     plain = ApprovalPolicy(("ana",))
-    assert [who for who in PEOPLE if policy.may_break_glass(plain, who)] == ["ana"]
+    assert sorted(policy.breakers(plain)) == ["ana"]
     ruled = replace(plain, roles=Roles(viewer=("dee",), operator=("cy",), admin=("bo",)))
-    assert [who for who in PEOPLE if policy.may_break_glass(ruled, who)] == ["bo", "cy"]
+    assert sorted(policy.breakers(ruled)) == ["bo", "cy"]

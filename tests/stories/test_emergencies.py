@@ -30,6 +30,10 @@ def mails(world: World, about: str) -> list[str]:
     return sorted(to.partition("@")[0] for (name, to) in world.outbox if about in name)
 
 
+def lift(world: World, name: str, how: Proof = "pass") -> Answer:
+    return world.take_in(EnvironmentAsked("houses", "production", "lift", who(name), "we looked", how=how))
+
+
 def broken() -> tuple[World, str]:
     """Return a world in which cy broke the glass of a release that takes two, and it is live."""
     world = house(quorum=3, roles=ROLES)
@@ -86,10 +90,49 @@ def test_a_broken_glass_that_nobody_confirms_holds_production_and_everybody_hear
     assert mails(world, "-held-") == ["ana", "bo", "cy", "eve"]
     with pytest.raises(Conflict, match="too late to confirm it"):
         say(world, release, "eve", "confirm")
-    # A person lifts the hold, and the patrol does not put it back.
-    world.take_in(EnvironmentAsked("houses", "production", "lift", who("eve"), "we looked", how="pass"))
+    # Whoever lifts the hold stands behind the release; the patrol does not put it back.
+    for name, how in (("cy", "pass"), ("eve", ""), ("dee", "pass")):
+        with pytest.raises(NotAllowed):
+            lift(world, name, how)  # type: ignore[arg-type]
+    lift(world, "eve")
     world.patrol()
     assert production(world).held is None
+    assert world.state(release).confirmed[1] == facts.GlassConfirmed(1, who("eve"), "we looked", "pass")
+
+
+def test_nobody_gets_round_the_hold_of_an_unconfirmed_glass_by_a_hold_or_a_roll_back_of_their_own() -> None:
+    world = house(PROJECTS, quorum=2)
+    first = asked(world)
+    world.decide(first, who("ana"))
+    world.decide(first, who("bo"))
+    world.run()
+    release = asked(world, "b")
+    say(world, release, "ana", "break-glass", "link")
+    world.run()
+    world.take_in(EnvironmentAsked("houses", "production", "hold", who("ana"), "maintenance"))
+    world.wait(hours=25)
+    world.patrol()
+    world.take_in(EnvironmentAsked("houses", "production", "rollback", who("ana"), "back"))
+    for name, how in (("ana", "pass"), ("bo", ""), ("dee", "pass")):
+        with pytest.raises(NotAllowed, match=r"may not lift this hold .* only these may, .*: bo@example\.org$"):
+            lift(world, name, how)  # type: ignore[arg-type]
+    lift(world, "bo")
+    held = production(world).held
+    assert held == facts.Held(who("ana"), "back")
+    lift(world, "ana", "")
+    assert production(world).held is None
+
+
+def test_a_maker_breaks_the_glass_only_where_the_rules_let_them_or_nobody_else_may() -> None:
+    world = house(PROJECTS, quorum=2)
+    release = asked(world, by=who("ana"))
+    with pytest.raises(NotAllowed, match=r"ana@example\.org made this change .*: bo@example\.org may"):
+        say(world, release, "ana", "break-glass", "link")
+    alone = house(PROJECTS.replace(', "bo@example.org"', ""))
+    told = say(alone, asked(alone, by=who("ana")), "ana", "break-glass").body["message"]
+    assert "ana@example.org made this change, and nobody else may break the glass" in told
+    free = house(PROJECTS, self_approval=True)
+    assert say(free, asked(free, by=who("ana")), "ana", "break-glass").status == 200
 
 
 def test_a_glass_is_broken_by_a_proven_person_who_rules_or_operates_and_by_nobody_else() -> None:

@@ -47,10 +47,21 @@ class LiveSeen(Fact, frozen=True):
 
 
 class Held(Fact, frozen=True):
+    """Nothing goes live; `release` is the one whose broken glass nobody confirmed, empty for a person's own hold.
+
+    `how` says what proved who they are; empty when they only said so.
+    """
+
     by: str
     reason: str
+    release: str = ""
+    how: str = ""
 
 
 class Lifted(Fact, frozen=True):
+    """The hold for this release is over, or a person's own when it is empty; `how` is as in `Held`."""
+
     by: str
     reason: str
+    release: str = ""
+    how: str = ""
