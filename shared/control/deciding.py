@@ -8,13 +8,13 @@ from msgspec.structs import replace
 from shared.answers import Answer, Order
 from shared.control import judging
 from shared.control.emergency import Emergency
-from shared.control.fencing import live_after_all
 from shared.control.working import again, orders
 from shared.errors import Conflict, Moved, NotFound
 from shared.ports import Outside
 from shared.release import environment, facts, ids, line, policy, state
 from shared.release.ids import going_live
 from shared.release.notices import CancelAsked, DecisionGiven, EnvironmentAsked, ResumeAsked
+from shared.steps.fencing import live_after_all
 from shared.streams import Streams, environment_stream, project_stream, release_stream
 
 

@@ -35,6 +35,8 @@ class Emergency(Struct, frozen=True):
             before, alone = known.glass.get(turn), False
             if before is not None and not same(before.by, given.approver):
                 raise Conflict(f"{before.by} broke the glass already; confirm it if you stand behind it")
+            if before is not None and _came_to_nothing(known, turn):
+                raise Conflict("the glass was broken, and the release ended before it was live: open a new one")
             if before is None:
                 bench = await judging.bench(self.outside, known, asked)
                 judging.is_open(known, asked, bench, self._now())
@@ -124,14 +126,17 @@ class Emergency(Struct, frozen=True):
     async def _look(self, stream: chain.Stream, turn: int) -> None:
         known = state.fold(stream.facts)
         broken = known.glass.get(turn)
-        if broken is None:
-            # Whoever went to break it was refused, or asked a moment ago.
-            if known.ended is not None:
-                await self._settle(known, turn, "unused")
+        if known.opened is None:
             return
-        if turn in known.confirmed:
+        if _came_to_nothing(known, turn):
+            await self._settle(known, turn, "unused")
+        elif broken is None:
+            # Whoever went to break it was refused, or asked a moment ago.
+            return
+        elif turn in known.confirmed:
             await self._settle(known, turn, "confirmed")
-        elif self._now() >= broken.confirm_by:
+        elif self._now() >= broken.confirm_by and await self._went_live(known):
+            # What is not live by now ends at its next look.
             if turn not in known.unconfirmed:
                 await self.streams.append(stream, [facts.GlassUnconfirmed(turn, broken.by)])
             await self._hold(known, broken)
@@ -139,6 +144,10 @@ class Emergency(Struct, frozen=True):
             for who in (*await self._seconds(known, broken), broken.by):
                 await self.outside.notifier.notify(f"{known.release.release}-held-{turn}", who, subject, text)
             await self._settle(known, turn, "unconfirmed")
+
+    async def _went_live(self, known: state.State) -> bool:
+        production = await self.streams.environment(known.release.project, "production")
+        return production.ever_live(known.release.release) is not None
 
     async def _hold(self, known: state.State, broken: facts.GlassBroken) -> None:
         stream = await self.streams.read(environment_stream(known.release.project, "production"))
@@ -169,6 +178,11 @@ def _may_break(bench: judging.Bench, given: DecisionGiven) -> bool:
         made = f"{given.approver} made this change and may not break the glass of {bench.project}"
         raise NotAllowed(f"{made}: {' or '.join(others)} may")
     return True
+
+
+def _came_to_nothing(known: state.State, turn: int) -> bool:
+    """Say whether nothing goes or went live by what was decided in this round."""
+    return known.round > turn or (known.ended is not None and known.ended.how != "live")
 
 
 def _broken(known: state.State, given: DecisionGiven) -> facts.GlassBroken:

@@ -6,7 +6,6 @@ from collections.abc import MutableMapping, Sequence
 from msgspec import Struct
 
 from shared.answers import Order
-from shared.control.fencing import live_after_all
 from shared.errors import Blocked, Conflict, Moved, StepFailed, Unavailable
 from shared.ports import Outside
 from shared.release import chain, facts, line, state
@@ -16,6 +15,7 @@ from shared.release.facts import Fact
 from shared.release.project import ProjectState
 from shared.steps import ASKS_PRODUCTION, ASKS_PROJECT, LOOKS
 from shared.steps.check import PAST_GIVING_WAY, giving_way, overtaken
+from shared.steps.fencing import live_after_all
 from shared.steps.turn import Ended, Pending, Turn, Wanted
 from shared.streams import Streams, project_stream, release_stream
 

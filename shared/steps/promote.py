@@ -20,6 +20,7 @@ from shared.release.facts import (
 from shared.release.ids import going_live, slot_name
 from shared.release.line import known
 from shared.steps.ask import changed, outrun
+from shared.steps.fencing import live_after_all
 from shared.steps.try_ import TryResult, try_job, with_its_cause
 from shared.steps.turn import JOB_ENDS, Ended, Found, Pending, Turn, Wanted, read_result
 from shared.streams import environment_stream
@@ -32,6 +33,8 @@ async def look(turn: Turn) -> Found:
     if not ours:
         if over := _rolled_back(turn) or changed(turn) or outrun(turn):
             return Ended((over,))
+        if (late := _unconfirmed(turn)) and not await live_after_all(turn.streams, turn.state):
+            return Ended((late,))
         if turn.production.held is not None:
             held = turn.production.held
             return Pending(f"hold by {held.by}", f"the hold to be lifted ({held.reason})")
@@ -53,6 +56,15 @@ def _rolled_back(turn: Turn) -> Fact | None:
         return None
     reason = "it was live and production was rolled back"
     return ReleaseEnded("superseded", turn.step, reason, "Open a new release when it is mended")
+
+
+def _unconfirmed(turn: Turn) -> Fact | None:
+    """Say that nobody confirmed a broken glass in time: what did not go live until then does not any more."""
+    broken = turn.state.glass.get(turn.round)
+    if broken is None or turn.round in turn.state.confirmed or turn.now.timestamp() < broken.confirm_by:
+        return None
+    reason = f"nobody confirmed the glass that {broken.by} broke in time, and it was not live yet"
+    return ReleaseEnded("expired", turn.step, reason, "Open a new release of the same commit")
 
 
 async def _deploy(turn: Turn, slot: str) -> None:

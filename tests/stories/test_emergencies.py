@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from shared.answers import Answer
 from shared.errors import Conflict, NotAllowed
 from shared.release import environment, facts
-from shared.release.notices import DecisionGiven, EnvironmentAsked, Proof
+from shared.release.notices import CancelAsked, DecisionGiven, EnvironmentAsked, Proof
 from shared.release.people import Roles
 from tests.stories.test_rules import ROLES, asked, change, house, who
 from tests.world import PROJECTS, RUNNER, Crash, World
@@ -247,3 +247,52 @@ def test_a_question_of_a_day_reminds_once_and_a_maker_is_not_reminded() -> None:
     world.patrol()
     assert mails(world, "-reminder-") == ["ana"]
     assert json.dumps([text for (name, _), text in world.outbox.items() if "reminder" in name]).count("token=") == 1
+
+
+def waiting() -> tuple[World, str]:
+    """Return a world in which cy broke the glass of a release that a hold of their own keeps from going live."""
+    world = house(quorum=3, roles=ROLES)
+    release = asked(world)
+    world.take_in(EnvironmentAsked("houses", "production", "hold", who("cy"), "maintenance", how="pass"))
+    say(world, release, "cy", "break-glass")
+    world.run()
+    assert (world.live(), world.ended(release)) == ("", "open")
+    return world, release
+
+
+def test_a_glass_that_nobody_confirmed_in_time_lets_nothing_go_live_any_more_when_the_hold_is_lifted() -> None:
+    world, release = waiting()
+    world.wait(hours=25)
+    lift(world, "cy")
+    world.run()
+    for _ in range(2):
+        world.patrol()
+        world.run()
+    ended = world.state(release).ended
+    assert ended is not None
+    assert (ended.how, world.live(), production(world).held) == ("expired", "", None)
+    assert "nobody confirmed the glass that cy@example.org broke in time" in ended.reason
+    assert facts.GlassSettled(release, 1, "unused") in world.facts("project/houses")
+
+
+def test_a_glass_that_was_confirmed_in_time_goes_live_whenever_the_hold_is_lifted() -> None:
+    world, release = waiting()
+    say(world, release, "eve", "confirm")
+    world.wait(hours=25)
+    world.patrol()
+    lift(world, "cy")
+    world.run()
+    assert world.live() == release
+
+
+def test_a_glass_that_came_to_nothing_holds_nothing_and_is_not_broken_again() -> None:
+    world, release = waiting()
+    world.take_in(CancelAsked(release, who("cy"), "no longer", how="pass"))
+    world.run()
+    with pytest.raises(Conflict, match="ended before it was live"):
+        say(world, release, "cy", "break-glass")
+    lift(world, "cy")
+    world.wait(hours=25)
+    world.patrol()
+    assert production(world).held is None
+    assert facts.GlassSettled(release, 1, "unused") in world.facts("project/houses")
