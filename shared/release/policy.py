@@ -206,6 +206,7 @@ def weaker(old: ApprovalPolicy, new: ApprovalPolicy) -> tuple[str, ...]:
     if old.roles is not None and new.roles is not None:
         operate = (*old.roles.operator, *old.roles.admin), (*new.roles.operator, *new.roles.admin)
         found += [f"{who} may operate" for who in _added(*operate)]
+    found += [f"{who} may break the glass" for who in _added(breakers(old), breakers(new))]
     return tuple(found)
 
 

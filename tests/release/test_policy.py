@@ -206,6 +206,7 @@ def test_what_is_not_weaker_lets_nothing_through_that_the_old_one_stops(
         return
     assert judge(old, given_, makers).approved or not judge(new, given_, makers).approved
     assert all(may(old, who, role) or not may(new, who, role) for who in PEOPLE for role in ("operator", "admin"))  # type: ignore[arg-type]
+    assert {*policy.breakers(new)} <= {*policy.breakers(old)}
 
 
 @settings(max_examples=300, deadline=None)
@@ -248,6 +249,12 @@ def test_each_way_of_being_weaker_is_said(change: dict[str, object], said: str) 
     roles = Roles(admin=("ana",))
     old = ApprovalPolicy(("ana", "bo"), 2, False, 7.0, {"risk": ("bo",)}, (Delegation("ana", "dee", DAY),), roles)
     assert said in weaker(old, replace(old, **change))  # type: ignore[arg-type]
+
+
+def test_the_first_roles_of_a_project_are_weaker_for_whom_they_let_break_the_glass() -> None:
+    old = ApprovalPolicy(("ana",))
+    assert weaker(old, replace(old, roles=Roles(operator=("x",)))) == ("x may break the glass",)
+    assert weaker(old, replace(old, roles=Roles(operator=("ANA",)))) == ()
 
 
 def test_a_stricter_policy_is_not_weaker() -> None:
