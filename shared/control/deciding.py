@@ -31,7 +31,7 @@ class Deciding(Struct, frozen=True):
             stream = await self.streams.read(release_stream(given.release))
             known = state.fold(stream.facts)
             turn, asked = judging.question(known, given)
-            bench = await judging.bench(self.outside, known, asked)
+            bench = await judging.bench(self.outside, self.streams, known, asked)
             given = replace(given, approver=bench.spelt(given.approver))
             before = known.decided.get(turn, {}).get(given.approver)
             if before is not None and before.decision != given.decision:

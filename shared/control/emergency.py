@@ -38,7 +38,7 @@ class Emergency(Struct, frozen=True):
             if before is not None and _came_to_nothing(known, turn):
                 raise Conflict("the glass was broken, and the release ended before it was live: open a new one")
             if before is None:
-                bench = await judging.bench(self.outside, known, asked)
+                bench = await judging.bench(self.outside, self.streams, known, asked)
                 judging.is_open(known, asked, bench, self._now())
                 alone = _may_break(bench, given)
                 await self.streams.add(project_stream(bench.project), [facts.GlassWaits(given.release, turn)])
@@ -67,11 +67,8 @@ class Emergency(Struct, frozen=True):
 
     async def _seconds(self, known: state.State, broken: facts.GlassBroken) -> tuple[str, ...]:
         """Return who may stand behind a broken glass: whoever might have decided or broken it, and no maker."""
-        bench = await judging.bench(self.outside, known, known.asked[broken.round])
-        rules = bench.rules
-        named = (*rules.approvers, *rules.admins, *(rules.roles.operator if rules.roles else ()))
-        barred = (broken.by, *(() if rules.self_approval else bench.makers))
-        return tuple(who for who in dict.fromkeys(named) if not among(who, barred))
+        bench = await judging.bench(self.outside, self.streams, known, known.asked[broken.round])
+        return tuple(who for who in bench.seconds if not same(who, broken.by))
 
     async def confirm(self, given: DecisionGiven) -> Answer:
         """Stand behind a broken glass as the second person; a repeat gives the same answer."""

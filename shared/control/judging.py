@@ -6,19 +6,21 @@ from msgspec import Struct
 
 from shared.errors import Conflict, NotAllowed, NotFound
 from shared.ports import Outside
-from shared.release import facts, line, policy, state
+from shared.release import facts, line, people, policy, state
 from shared.release.notices import DecisionGiven
 from shared.release.people import among
 from shared.release.policy import ApprovalPolicy, Verdict
 from shared.steps import policies
+from shared.streams import Streams
 
 
 class Bench(Struct, frozen=True):
-    """The policy that one question is judged by, the present one, and who made what is asked about."""
+    """The policies a question is judged by: its own, the file's, the one in force; and who made what it is about."""
 
     project: str
     rules: ApprovalPolicy
     present: ApprovalPolicy | None
+    in_force: ApprovalPolicy | None
     makers: tuple[str, ...]
 
     def spelt(self, person: str) -> str:
@@ -53,20 +55,32 @@ class Bench(Struct, frozen=True):
         """Whether the policy of the question, and the present one, let makers agree to what they made."""
         return self.rules.self_approval and (self.present is None or self.present.self_approval)
 
+    @property
+    def seconds(self) -> tuple[str, ...]:
+        """Who may stand behind a broken glass: whom the rules named then or name since, and the file still names."""
+        named = [*policy.confirmers(self.rules), *policy.confirmers(self.in_force or self.rules)]
+        still = policy.confirmers(self.present or self.rules)
+        barred = () if self.makers_may else self.makers
+        return tuple(who for who in people.resolved(named, {}) if among(who, still) and not among(who, barred))
+
     def verdict(self, known: state.State, asked: facts.Asked) -> Verdict:
         """Return what the decisions about the evidence of this question come to."""
         given = known.decided.get(asked.round, {}).values()
         about = [decision for decision in given if decision.evidence == asked.evidence]
-        return policy.judge(self.rules, about, self.makers, self.present)
+        return policy.judge(self.rules, about, self.makers, self.present, self.in_force)
 
 
-async def bench(outside: Outside, known: state.State, asked: facts.Asked) -> Bench:
+async def bench(outside: Outside, streams: Streams, known: state.State, asked: facts.Asked) -> Bench:
     """Return what a question of this release is judged by now."""
     name = known.release.project
     entry = outside.projects.get(name)
     rules = await policies.asked_under(outside.artifacts, asked, entry)
-    makers = (*policies.makers(known), *asked.makers)
-    return Bench(name, rules, policy.of(entry) if entry else None, makers)
+    project = await streams.project(name)
+    makers = (*policies.makers(known, project), *asked.makers)
+    if entry is None:
+        return Bench(name, rules, None, None, makers)
+    in_force = await policies.in_force(outside.artifacts, project, entry)
+    return Bench(name, rules, policy.of(entry), in_force, makers)
 
 
 def question(known: state.State, given: DecisionGiven) -> tuple[int, facts.Asked]:

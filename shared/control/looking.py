@@ -53,7 +53,7 @@ class Looking(Struct, frozen=True):
         """Return what is lacking for the newest question of a release, and what somebody may not decide about it."""
         outside = self.reading.outside
         asked = known.asked[max(known.asked)]
-        bench = await judging.bench(outside, known, asked)
+        bench = await judging.bench(outside, self.reading.streams, known, asked)
         refused: dict[str, str] = {}
         for decision in DECISIONS:
             given = DecisionGiven(known.release.release, bench.spelt(who), decision, "", asked.evidence)

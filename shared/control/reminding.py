@@ -29,7 +29,7 @@ class Reminding(Struct, frozen=True):
         if due is None or (known.round, due) in known.reminded:
             return
         release = known.release.release
-        missing = (await judging.bench(self.outside, known, asked)).verdict(known, asked).missing
+        missing = (await judging.bench(self.outside, self.streams, known, asked)).verdict(known, asked).missing
         for who in missing:
             subject, text = words.reminding(ask.letter(self.outside, known, asked, who))
             await self.outside.notifier.notify(f"{release}-reminder-{known.round}-{due}", who, subject, text)

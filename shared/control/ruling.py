@@ -1,5 +1,7 @@
 """Ruling: who may act in which role, and how a change of the rules themselves comes into force."""
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from shared.answers import Answer
@@ -70,7 +72,8 @@ class Ruling(Struct, frozen=True):
             if known.policy is None or known.policy.digest == written.digest:
                 return _accepted(asked, "in force", "This policy is in force.")
             rules = await policies.in_force(self.outside.artifacts, known, entry)
-            new = _ruled(asked, rules, written, known.policy.digest, known.backed.get(written.digest, ()))
+            backed = [each for each in known.backed.get(written.digest, ()) if policy.names(written, each.by)]
+            new = _ruled(asked, rules, written, known.policy.digest, backed)
             if new is None:
                 return _accepted(asked, "waits", "You agreed already; somebody else must too.")
             if not kept:
@@ -97,7 +100,7 @@ def _ruled(
     rules: ApprovalPolicy,
     written: ApprovalPolicy,
     old: str,
-    backed: tuple[facts.PolicyBacked, ...],
+    backed: Sequence[facts.PolicyBacked],
 ) -> facts.PolicySet | facts.PolicyBacked | None:
     """Return what an acceptance comes to, None when this person said so already."""
     if asked.how not in EVERYWHERE:
@@ -108,6 +111,8 @@ def _ruled(
     first = backed[0].by if backed else ""
     if not among(asked.by, seconds if first else rules.admins):
         raise NotAllowed(f"{asked.by} may not change the rules of {asked.project}: {', '.join(rules.admins)} may")
+    if not policy.names(written, asked.by):
+        raise NotAllowed(f"projects.toml no longer names {asked.by}, who says nothing about rules that leave them out")
     if weaker and not first:
         return facts.PolicyBacked(written.digest, old, asked.by, asked.reason)
     if weaker and same(first, asked.by):

@@ -109,14 +109,19 @@ def judge(
     given: Iterable[Decided],
     makers: Collection[str],
     present: ApprovalPolicy | None = None,
+    in_force: ApprovalPolicy | None = None,
 ) -> Verdict:
     """Return what the decisions about one evidence come to.
+
+    `present` is the policy of the file: whom it no longer names agrees no more, at once.
+    A rejection stands until that is accepted and `in_force`: the file alone undoes none.
 
     Each person agrees once and each approver is heard once, whoever of them answers;
     makers neither agree nor are answered for, unless they may.
     """
     barred = () if policy.self_approval and (present is None or present.self_approval) else makers
-    heard = {who.approver: _heard(policy, who, barred, present) for who in given}
+    rules = {"approve": present, "reject": in_force or present}
+    heard = {who.approver: _heard(policy, who, barred, rules[who.decision]) for who in given}
     agreed = _matched({who.approver: heard[who.approver] for who in given if who.decision == "approve"})
     rejected = [who for who in given if who.decision == "reject" and heard[who.approver]]
     free = [who for who in policy.approvers if not among(who, barred) and (present is None or present.voices(who))]
@@ -180,6 +185,16 @@ def may(policy: ApprovalPolicy, person: str, role: Role) -> bool:
 def breakers(policy: ApprovalPolicy) -> tuple[str, ...]:
     """Return who may let something into production alone, in an emergency: who rules, or who operates."""
     return people.resolved([*policy.admins, *(policy.roles.operator if policy.roles else ())], {})
+
+
+def confirmers(policy: ApprovalPolicy) -> tuple[str, ...]:
+    """Return who may stand behind a broken glass: who may decide, rule or operate."""
+    return people.resolved([*policy.approvers, *breakers(policy)], {})
+
+
+def names(policy: ApprovalPolicy, person: str) -> bool:
+    """Say whether a policy names a person for anything."""
+    return among(person, (*confirmers(policy), *(policy.roles.viewer if policy.roles else ())))
 
 
 def weaker(old: ApprovalPolicy, new: ApprovalPolicy) -> tuple[str, ...]:

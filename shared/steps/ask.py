@@ -112,8 +112,9 @@ async def _decided(turn: Turn) -> Fact | None:
         return None
     rules = await policies.asked_under(turn.outside.artifacts, asked, turn.project)
     about = [decision for decision in given.values() if decision.evidence == asked.evidence]
-    makers = (*policies.makers(turn.state), *asked.makers)
-    verdict = policy.judge(rules, about, makers, policy.of(turn.project))
+    makers = (*policies.makers(turn.state, turn.known), *asked.makers)
+    in_force = await policies.in_force(turn.outside.artifacts, turn.known, turn.project)
+    verdict = policy.judge(rules, about, makers, policy.of(turn.project), in_force)
     if verdict.rejected is not None:
         said = verdict.rejected
         reason = f"{said.approver}: {said.reason}"

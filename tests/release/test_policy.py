@@ -156,6 +156,10 @@ def test_whoever_the_present_policy_names_no_longer_counts_no_more() -> None:
         assert not judge(rules, [decision], (), without_bo).approved
         assert judge(rules, [decision], (), without_bo).missing == ("ana",)
     assert judge(rules, [no("bo")], (), without_bo).rejected is None
+    assert judge(rules, [no("bo")], (), without_bo, without_bo).rejected is None
+    # Until the removal is accepted, a rejection stands and an approval is gone.
+    assert judge(rules, [no("bo"), yes("ana")], (), without_bo, rules).rejected == no("bo")
+    assert not judge(rules, [yes("bo")], (), without_bo, rules).approved
     assert not judge(rules, [yes("dee", "bo")], (), ApprovalPolicy(("ana", "bo"))).approved
 
 
@@ -300,6 +304,13 @@ def test_a_question_from_before_policies_were_kept_is_judged_by_what_stands_in_i
     entry = replace(read_projects(FILE).projects["houses"], self_approval=True)
     assert policy.before_policies(asked, entry) == ApprovalPolicy(("ana", "bo"), 2, True)
     assert policy.before_policies(asked, None) == ApprovalPolicy(("ana", "bo"), 2)
+
+
+def test_a_policy_names_whoever_may_do_or_see_anything() -> None:
+    rules = ApprovalPolicy(("ana",), roles=Roles(viewer=("dee",), operator=("cy",), admin=("bo",)))
+    assert [who for who in PEOPLE if policy.names(rules, who.upper())] == ["ana", "bo", "cy", "dee"]
+    assert policy.confirmers(rules) == ("ana", "bo", "cy")
+    assert [who for who in PEOPLE if policy.names(ApprovalPolicy(("ana",)), who)] == ["ana"]
 
 
 def test_whoever_rules_or_operates_may_break_the_glass() -> None:

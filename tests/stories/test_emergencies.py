@@ -10,7 +10,7 @@ from shared.errors import Conflict, NotAllowed
 from shared.release import environment, facts
 from shared.release.notices import CancelAsked, DecisionGiven, EnvironmentAsked, Proof
 from shared.release.people import Roles
-from tests.stories.test_rules import ROLES, asked, change, house, who
+from tests.stories.test_rules import ROLES, accept, asked, change, house, who
 from tests.world import PROJECTS, RUNNER, Crash, World
 
 DECISIONS = ("break-glass", "confirm")
@@ -296,3 +296,17 @@ def test_a_glass_that_came_to_nothing_holds_nothing_and_is_not_broken_again() ->
     world.patrol()
     assert production(world).held is None
     assert facts.GlassSettled(release, 1, "unused") in world.facts("project/houses")
+
+
+def test_whom_the_file_names_no_longer_confirms_no_glass_and_whom_the_rules_name_since_does() -> None:
+    world, release = broken()
+    entry = world.projects["houses"]
+    change(world, approvers=(who("ana"), who("cy"), who("eve"), who("dan")))
+    with pytest.raises(NotAllowed, match="may not confirm it"):
+        say(world, release, "bo", "confirm")
+    with pytest.raises(NotAllowed, match="may not confirm it"):
+        say(world, release, "dan", "confirm")
+    change(world, approvers=(*entry.approvers, who("dan")), roles=replace(ROLES, admin=(who("eve"), who("ana"))))
+    for name in ("eve", "ana"):
+        accept(world, name)
+    assert say(world, release, "dan", "confirm").status == 200

@@ -112,11 +112,15 @@ def test_a_delegate_answers_until_the_last_day_and_not_after_it() -> None:
     assert world.live() == first
 
 
-def test_a_rejection_by_somebody_who_was_removed_stops_nothing() -> None:
+def test_a_rejection_stands_until_the_removal_of_who_gave_it_is_accepted() -> None:
     world = house(PROJECTS)
     release = asked(world)
     world.decide(release, who("bo"), "reject")
     change(world, approvers=(who("ana"),))
+    # An edit of the file alone undoes no rejection.
+    with pytest.raises(Conflict, match=r"bo@example\.org rejected it"):
+        world.decide(release, who("ana"))
+    accept(world, "ana")
     world.decide(release, who("ana"))
     world.run()
     assert world.live() == release
@@ -236,3 +240,13 @@ def test_stricter_roles_count_when_they_are_written_and_looser_ones_when_they_ar
         world.take_in(replace(hold, how="pass"))
     assert [accept(world, name).status for name in ("ana", "bo")] == [202, 200]
     assert world.take_in(replace(hold, how="pass")).status == 200
+
+
+def test_whom_the_file_names_no_longer_neither_agrees_on_a_weaker_policy_nor_is_counted_for_one() -> None:
+    world = house(FOUR, roles=Roles(admin=(who("eve"), who("mal"))))
+    asked(world)
+    change(world, roles=Roles(admin=(who("eve"),)), quorum=1, required=())
+    with pytest.raises(NotAllowed, match=r"no longer names mal@example\.org"):
+        accept(world, "mal")
+    assert accept(world, "eve").status == 202
+    assert in_force(world).quorum == 2
