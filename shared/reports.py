@@ -68,7 +68,8 @@ def _glass(state: State) -> dict[str, Any] | None:
         return None
     turn = max(state.glass)
     broken, second = state.glass[turn], state.confirmed.get(turn)
-    how = "confirmed" if second else "not confirmed, production is held" if turn in state.unconfirmed else "waits"
+    waits = "nobody else may confirm it: name somebody in projects.toml" if broken.alone else "waits"
+    how = "confirmed" if second else "not confirmed, production is held" if turn in state.unconfirmed else waits
     told = {"by": broken.by, "reason": broken.reason, "evidence": broken.evidence, "state": how}
     return told | {"confirmed_by": second.by if second else "", "until": f"{words.moment(broken.confirm_by)} UTC"}
 

@@ -153,7 +153,8 @@ def told(fact: Fact) -> str:
         case facts.Reminded():
             return f"{', '.join(fact.to)} reminded"
         case facts.GlassBroken():
-            return f"{fact.by} BROKE THE GLASS on {fact.evidence[:19]}…: {fact.reason}"
+            alone = "; NOBODY ELSE MAY CONFIRM IT" if fact.alone else ""
+            return f"{fact.by} BROKE THE GLASS on {fact.evidence[:19]}…: {fact.reason}{alone}"
         case facts.GlassConfirmed():
             return f"{fact.by} confirmed the broken glass: {fact.reason}"
         case facts.GlassUnconfirmed():

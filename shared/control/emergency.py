@@ -7,6 +7,7 @@ from msgspec import Struct
 from shared import words
 from shared.answers import Answer, Order
 from shared.control import judging
+from shared.control.reminding import reached
 from shared.control.ruling import EVERYWHERE
 from shared.control.working import again
 from shared.errors import Conflict, Moved, NotAllowed, NotFound
@@ -44,26 +45,33 @@ class Emergency(Struct, frozen=True):
                 await self.streams.add(project_stream(bench.project), [facts.GlassWaits(given.release, turn)])
                 confirm_by = self._now() + CONFIRM_SECONDS
                 who, why, how = given.approver, given.reason, given.how
-                before = facts.GlassBroken(turn, who, why, given.evidence, confirm_by, how)
+                lonely = all(same(each, who) for each in bench.seconds)
+                before = facts.GlassBroken(turn, who, why, given.evidence, confirm_by, how, lonely)
                 state.learn(known, before)
                 try:
                     await self.streams.append(stream, [before])
                 except Moved:
                     continue
-            await self._ask_to_confirm(known, before)
-            until = f"{words.moment(before.confirm_by)} UTC"
-            message = f"It goes into production now. Somebody else must confirm that by {until}."
+            message = await self._ask_to_confirm(known, before)
             if alone:
                 message += f" {given.approver} made this change, and nobody else may break the glass."
-            return Answer(200, _told(given, message), tuple(again(known)))
+            return Answer(200, _told(given, f"It goes into production now. {message}"), tuple(again(known)))
 
-    async def _ask_to_confirm(self, known: state.State, broken: facts.GlassBroken) -> None:
-        release, base = known.release.release, self.outside.public_url
-        for who in await self._seconds(known, broken):
+    async def _ask_to_confirm(self, known: state.State, broken: facts.GlassBroken) -> str:
+        """Ask whoever may stand behind it, and say by when; whom nothing reaches is in nobody's way."""
+        release, base, deaf = known.release.release, self.outside.public_url, []
+        seconds = await self._seconds(known, broken)
+        for who in seconds:
             grant = tokens.Grant(release, who, broken.evidence, broken.confirm_by)
             link = f"{base}/api/approvals/{release}?token={tokens.sign(self.outside.approval_key, grant)}"
-            subject, text = words.glass_broken(known, broken, link)
-            await self.outside.notifier.notify(f"{release}-glass-{broken.round}", who, subject, text)
+            letter = words.glass_broken(known, broken, link)
+            if not await reached(self.outside, f"{release}-glass-{broken.round}", who, letter):
+                deaf.append(who)
+        until = f"{words.moment(broken.confirm_by)} UTC"
+        if not seconds:
+            return f"NOBODY else may confirm that: production is held from {until} on, until the rules name somebody."
+        told = f" {', '.join(deaf)} could not be told yet: tell them." if deaf else ""
+        return f"Somebody else must confirm that by {until}.{told}"
 
     async def _seconds(self, known: state.State, broken: facts.GlassBroken) -> tuple[str, ...]:
         """Return who may stand behind a broken glass: whoever might have decided or broken it, and no maker."""
@@ -137,10 +145,13 @@ class Emergency(Struct, frozen=True):
             if turn not in known.unconfirmed:
                 await self.streams.append(stream, [facts.GlassUnconfirmed(turn, broken.by)])
             await self._hold(known, broken)
-            subject, text = words.glass_unconfirmed(known, broken)
-            for who in (*await self._seconds(known, broken), broken.by):
-                await self.outside.notifier.notify(f"{known.release.release}-held-{turn}", who, subject, text)
+            # Whoever cannot be told is told by the page and the status, and brings back no hold that was lifted since.
             await self._settle(known, turn, "unconfirmed")
+            for who in (*await self._seconds(known, broken), broken.by):
+                letter = words.glass_unconfirmed(known, broken)
+                await reached(self.outside, f"{known.release.release}-held-{turn}", who, letter)
+        elif self._now() < broken.confirm_by:
+            await self._ask_to_confirm(known, broken)
 
     async def _went_live(self, known: state.State) -> bool:
         production = await self.streams.environment(known.release.project, "production")

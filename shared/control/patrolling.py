@@ -1,7 +1,7 @@
 """The patrol: the same loop with no notice, over the open marks; losing every event costs minutes, not releases."""
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, MutableMapping
 
 from msgspec import Struct
 
@@ -35,17 +35,26 @@ class Patrolling(Struct, frozen=True):
         """Return orders for every open release, for heads that were never pushed to us, and for addresses that lag."""
         orders: list[Order] = []
         marks = await self.outside.ledger.marks("open/")
+        known: dict[str, state.State] = {}
         for name, content in marks:
-            orders += await _looked(name, self._open(name.removeprefix("open/"), content))
+            orders += await _looked(name, self._open(name.removeprefix("open/"), content, known))
         marked = {name.removeprefix("open/") for name, _ in marks}
         for name in self.outside.projects:
             orders += await _looked(name, self._unmarked(name, marked))
             orders += await _looked(name, self.emergency.look(name))
             orders += await _looked(name, self._address(name))
             orders += await _looked(name, self.governing.turns(name))
-        return orders + await self.heads.look()
+        orders += await self.heads.look()
+        # Last, for what is due waits for nobody to be told.
+        for name, open in known.items():
+            await _looked(name, self._remind(open))
+        return orders
 
-    async def _open(self, release: str, content: bytes) -> list[Order]:
+    async def _remind(self, known: state.State) -> list[Order]:
+        await self.reminding.look(known)
+        return []
+
+    async def _open(self, release: str, content: bytes, found: MutableMapping[str, state.State]) -> list[Order]:
         stream = await self.streams.read(release_stream(release))
         if not stream.records:
             return await self._unbegun(release, content)
@@ -58,7 +67,7 @@ class Patrolling(Struct, frozen=True):
                 return []
             for fact in due:
                 state.learn(known, fact)
-        await self.reminding.look(known)
+        found[release] = known
         return again(known)
 
     async def _unbegun(self, release: str, content: bytes) -> list[Order]:

@@ -5,6 +5,7 @@ import json
 import pytest
 from msgspec.structs import replace
 
+from shared import reports
 from shared.answers import Answer
 from shared.errors import Conflict, NotAllowed
 from shared.release import environment, facts
@@ -310,3 +311,60 @@ def test_whom_the_file_names_no_longer_confirms_no_glass_and_whom_the_rules_name
     for name in ("eve", "ana"):
         accept(world, name)
     assert say(world, release, "dan", "confirm").status == 200
+
+
+def test_a_notifier_that_is_away_keeps_nobody_from_breaking_the_glass_and_nothing_from_going_on() -> None:
+    world = house(quorum=3, roles=ROLES)
+    release = asked(world)
+    world.away = {"notifier"}
+    answer = say(world, release, "cy", "break-glass")
+    assert "ana@example.org, bo@example.org, eve@example.org could not be told yet" in answer.body["message"]
+    world.run()
+    assert world.live() == release
+    world.away = set()
+    for _ in range(2):
+        world.patrol()
+    assert mails(world, "-glass-") == ["ana", "bo", "eve"]
+    world.wait(hours=25)
+    world.away = {"notifier"}
+    for _ in range(2):
+        world.patrol()
+        assert production(world).held is not None
+        assert facts.GlassSettled(release, 1, "unconfirmed") in world.facts("project/houses")
+    lift(world, "eve")
+    world.patrol()
+    assert production(world).held is None
+
+
+def test_what_is_due_waits_for_nobody_to_be_reminded() -> None:
+    world = house(PROJECTS)
+    release = asked(world)
+    world.decide(release, who("ana"))
+    world.orders.clear()
+    world.wait(days=4)
+    world.away = {"notifier"}
+    world.patrol()
+    assert "ask" in [order.step for order in world.orders if order.release == release]
+    world.away = set()
+    world.orders.clear()
+    world.patrol()
+    assert mails(world, "-reminder-1-half") == ["bo"]
+
+
+def test_a_glass_that_nobody_may_confirm_is_said_to_be_one() -> None:
+    world = house(PROJECTS.replace(', "bo@example.org"', ""))
+    release = asked(world)
+    told = say(world, release, "ana", "break-glass").body["message"]
+    assert "NOBODY else may confirm that: production is held" in told
+    assert "nobody else may confirm it" in reports.release(world.state(release), "")["glass"]["state"]
+    world.run()
+    world.wait(hours=25)
+    world.patrol()
+    with pytest.raises(NotAllowed, match=r"nobody$"):
+        lift(world, "ana")
+    # Whom the rules name since may.
+    change(world, approvers=(who("ana"), who("bo")))
+    for name in ("ana", "bo"):
+        accept(world, name)
+    lift(world, "bo")
+    assert production(world).held is None

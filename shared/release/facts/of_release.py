@@ -288,6 +288,8 @@ class GlassBroken(Fact, frozen=True):
     evidence: str
     confirm_by: int
     how: str = ""
+    alone: bool = False
+    """Nobody else might confirm it when it was broken."""
 
 
 class GlassConfirmed(Fact, frozen=True):
