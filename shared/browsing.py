@@ -7,6 +7,7 @@ from shared.answers import Answer
 from shared.control import Control, access
 from shared.errors import NotFound
 from shared.release import line
+from shared.release.people import among
 from shared.release.tokens import sign_form
 from shared.sources import people, visits
 from shared.sources.identity import Person
@@ -84,7 +85,7 @@ async def _question(control: Control, release: str, who: Person) -> dict[str, An
 
 def _may_not(who: Person, asked: dict[str, Any]) -> str:
     """Say why the form is not shown; whether a decision counts is asked again when it comes."""
-    if who.email.casefold() in [each["name"].casefold() for each in asked["approvers"] if each["decision"]]:
+    if among(who.email, [each["name"] for each in asked["approvers"] if each["decision"]]):
         return "You decided about it."
     return str(asked["agree"]["refused"].get("reject", ""))
 

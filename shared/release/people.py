@@ -4,6 +4,7 @@ A person is an e-mail address, whatever its case; `@risk` is everybody in the gr
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 
@@ -33,8 +34,16 @@ class Roles(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def same(one: str, other: str) -> bool:
-    """Say whether two addresses are one person's."""
-    return one.casefold() == other.casefold()
+    """Say whether two addresses are one person's, however each is spelt."""
+    return one == other or key(one) == key(other)
+
+
+def key(address: str) -> str:
+    """Return what is the same for every spelling of an address: that inside `Name <address>`, nothing invisible."""
+    seen = "".join(each for each in address if each.isascii() or unicodedata.category(each) != "Cf").strip()
+    if seen.endswith(">"):
+        seen = seen[:-1].rpartition("<")[2].strip()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", seen).casefold())
 
 
 def among(person: str, people: Iterable[str]) -> bool:
@@ -47,7 +56,7 @@ def resolved(names: Iterable[str], groups: Groups) -> tuple[str, ...]:
     people: dict[str, str] = {}
     for name in names:
         for each in groups.get(name[1:], ()) if name.startswith("@") else (name,):
-            people.setdefault(each.casefold(), each)
+            people.setdefault(key(each), each)
     return tuple(people.values())
 
 

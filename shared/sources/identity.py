@@ -21,6 +21,7 @@ from shared.release.notices import (
     RerunAsked,
     ResumeAsked,
 )
+from shared.release.people import same
 from shared.release.tokens import PASS, VERSION, Grant, verify, verify_pass
 from shared.sources.bodies import header
 from shared.sources.texts import hidden_in
@@ -65,7 +66,7 @@ def person(
     # The platform takes tokens of its own in the same header, and leaves them there.
     if token and (principal is None or token.startswith((f"{VERSION}.", f"{PASS}."))):
         held = _held(key, token, now)
-        if principal and principal.email.casefold() != held.email.casefold():
+        if principal and not same(principal.email, held.email):
             raise NotAllowed(f"This link is for {held.email}, and you are signed in as {principal.email}.")
         return held
     kept = _cookie(headers)
@@ -111,7 +112,7 @@ def behind(asked: _Said, who: Person | None) -> _Said:
     """
     if who is None or who.how == "link":
         return asked
-    if who.email.casefold() != asked.by.casefold():
+    if not same(who.email, asked.by):
         raise NotAllowed(f"You are {who.email}, and nobody asks in another's name: let `by` be you.")
     return msgspec.structs.replace(asked, by=who.email, how=who.how)
 

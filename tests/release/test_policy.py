@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from shared.errors import NotUnderstood
-from shared.release import facts, policy, project
+from shared.release import facts, people, policy, project
 from shared.release.config import read_projects
 from shared.release.facts import Decided, PolicyBacked, PolicySet
 from shared.release.known import KnownPolicy
@@ -318,3 +318,21 @@ def test_whoever_rules_or_operates_may_break_the_glass() -> None:
     assert sorted(policy.breakers(plain)) == ["ana"]
     ruled = replace(plain, roles=Roles(viewer=("dee",), operator=("cy",), admin=("bo",)))
     assert sorted(policy.breakers(ruled)) == ["bo", "cy"]
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        "Jos\u00c9@Example.org",
+        "jose\u0301@example.org",
+        "  jos\u00e9@example.org\t",
+        "Jos\u00e9 <jos\u00e9@example.org>",
+        "jos\u00e9\u200b@example.org\u2060",
+        "\ufeffjos\u00e9@example.org",
+    ],
+)
+def test_a_person_is_one_however_their_address_is_spelt(spelt: str) -> None:
+    rules = ApprovalPolicy(("jos\u00e9@example.org", "bo"))
+    assert judge(rules, [yes("jos\u00e9@example.org")], (spelt,)).agreed == ()
+    assert people.resolved(["jos\u00e9@example.org", spelt], {}) == ("jos\u00e9@example.org",)
+    assert not people.same(spelt, "jose@example.org")
