@@ -168,7 +168,8 @@ class _Walk:
         for index, (line, read) in enumerate(zip(self.lines, self.read, strict=True)):
             if self._suspect(index) or read is None:
                 suspects.append(index)
-                head = chain.next_head(head, line, read.was if read else None)
+                # What nobody signed may claim to have led anywhere.
+                head = chain.next_head(head, line, read.was if read and self.states[index] != "bad" else None)
             elif read.sig and line in seen:
                 self.find(index, "inserted", f"it is a copy of line {seen[line] + 1}")
             elif read.prev:
@@ -272,20 +273,41 @@ class _Walk:
 
     def _covered(self) -> None:
         agreed = 0
+        passed = {*self.heads, *map(self._link, range(len(self.lines)))}
+        told = False
         for number, one in self.covers:
             if one.lines <= len(self.lines) and one.lines and self.heads[one.lines - 1] == one.head:
                 agreed = one.lines
-            elif one.head in self.heads or any(found.line <= one.lines for found in self.findings):
+            elif one.head in passed:
                 continue
             elif one.lines > len(self.lines):
-                number, one = self.covers[-1]
-                lines = f"lines {len(self.lines) + 1} to {one.lines}"
-                gone = (lines, "are") if self.lines else ("the whole stream", "is")
-                said = f"{gone[0]}, which checkpoint {number} covers, {gone[1]} gone"
-                self.find(len(self.lines), "truncated", said)
-            elif not self._among_rows(one.lines, one.head):
+                # No finding before the end of a stream explains that lines are gone from it.
+                self._cut()
+            elif not told and not self._explained(agreed, one.lines) and not self._among_rows(one.lines, one.head):
+                told = True
                 said = f"lines {agreed + 1} to {one.lines} are not those of checkpoint {number}"
                 self.find(agreed, "rolled back", said)
+
+    def _cut(self) -> None:
+        number, one = self.covers[-1]
+        lines = f"lines {len(self.lines) + 1} to {one.lines}"
+        gone = (lines, "are") if self.lines else ("the whole stream", "is")
+        self.find(len(self.lines), "truncated", f"{gone[0]}, which checkpoint {number} covers, {gone[1]} gone")
+
+    def _explained(self, agreed: int, end: int) -> bool:
+        """Say whether something found explains that a checkpoint saw another head after the line `end`.
+
+        What an earlier checkpoint agreed with does not, nor what lies before a signed link: that carries the head on.
+        A line that nobody signed is no reason either, for a checkpoint saw it as it was.
+        """
+        links = (index for index in range(end - 1, -1, -1) if self._link(index))
+        after = max(agreed, next(links, -1) + 1)
+        return any(after < found.line <= end for found in self.findings if found.what != "unsigned")
+
+    def _link(self, index: int) -> str:
+        """Return the head that a signed line carries, empty when it carries none."""
+        read = self.read[index]
+        return read.prev if read is not None and self.states[index] == "good" else ""
 
 
 def _ranges(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""A thousand ways of tampering with a ledger, drawn by a seed; each must be found and the stream named.
+"""Many ways of tampering with a ledger, drawn by a seed; each must be found and the stream named.
 
 `python -m tests.audit.tamperings [COUNT] [SEED]` prints how many were found of each kind.
 """
@@ -13,8 +13,9 @@ from msgspec import Struct
 
 from shared.backends.memory import MemoryArtifacts, MemoryCheckpoints, MemoryLedger
 from shared.backends.signing import Prover, Signer
-from shared.release import audit, chain
-from shared.streams import AUDIT
+from shared.release import audit, chain, facts
+from shared.release.audit import Finding
+from shared.streams import AUDIT, Streams, project_stream, release_stream
 from tests.world import RUNNER, World
 from tools.audit.place import Place
 from tools.audit.verifying import verify
@@ -29,6 +30,8 @@ class Kept(Struct, frozen=True):
     older: dict[str, bytes]
     checkpoints: dict[str, bytes]
     signer: Signer
+    known: frozenset[Finding] = frozenset()
+    """What is wrong with it already."""
 
 
 def kept() -> Kept:
@@ -48,15 +51,35 @@ def kept() -> Kept:
     return Kept(ages[1], ages[0], dict(world.checkpoints.kept), signer)
 
 
-def found(one: Kept, streams: dict[str, bytes]) -> set[str]:
-    """Return the streams in which the audit finds something."""
+def flawed() -> Kept:
+    """Return a ledger in which streams hold a line that nobody signed, known since before its last two checkpoints."""
+    signer = Signer(secrets.token_bytes(32))
+    world = World(sign=signer, checkpoints=MemoryCheckpoints())
+    bare = Streams(world.ledger, lambda: world.now)
+    first = world.push("a")
+    for name in (release_stream(first), project_stream("houses")):
+        RUNNER.run(bare.add(name, [facts.Heard("ModelRegistered", "written by an older instance")]))
+    world.push("b")
+    older = dict(world.ledger._streams)
+    for letter in "cd":
+        world.run()
+        RUNNER.run(world.control.checkpointing.make())
+        world.push(letter)
+    RUNNER.run(world.control.checkpointing.make())
+    assert world.checkpoints is not None
+    one = Kept(dict(world.ledger._streams), older, dict(world.checkpoints.kept), signer)
+    return Kept(one.streams, one.older, one.checkpoints, signer, frozenset(found(one, one.streams)))
+
+
+def found(one: Kept, streams: dict[str, bytes]) -> set[Finding]:
+    """Return what the audit finds."""
     ledger = MemoryLedger()
     for name, content in streams.items():
         ledger.put_back(name, content)
     checkpoints = MemoryCheckpoints()
     checkpoints.kept |= one.checkpoints
     place = Place(ledger, MemoryArtifacts(), checkpoints, one.signer, Prover([one.signer.public]))
-    return {finding.stream for finding in RUNNER.run(verify(place)).findings}
+    return set(RUNNER.run(verify(place)).findings)
 
 
 def flip(draw: random.Random, lines: Lines, name: str, one: Kept) -> Lines:
@@ -142,33 +165,44 @@ KINDS: dict[str, Callable[[random.Random, Lines, str, Kept], Lines]] = {
 }
 
 
+FLAWED = {f"with an old finding: {kind}": KINDS[kind] for kind in ("truncate", "roll back to an older copy")}
+"""What must be found beside something that is wrong already, and known."""
+
+
 def tampered(draw: random.Random, one: Kept, kind: str) -> tuple[str, bytes]:
     """Return a stream and what somebody made of it, which is never what it was."""
+    wrong = {finding.stream for finding in one.known}
     while True:
         # A checkpoint cannot cover the row of the audit's own stream that tells of it.
-        name = draw.choice(sorted(name for name in one.streams if name != AUDIT and one.streams[name].count(b"\n") > 1))
-        content = b"".join(KINDS[kind](draw, audit.lines_of(one.streams[name]), name, one))
+        name = draw.choice(sorted(name for name in wrong or one.streams if name != AUDIT and _lines(one, name) > 1))
+        content = b"".join((KINDS | FLAWED)[kind](draw, audit.lines_of(one.streams[name]), name, one))
         if content != one.streams[name]:
             return name, content
 
 
+def _lines(one: Kept, name: str) -> int:
+    return one.streams[name].count(b"\n")
+
+
 def missed(count: int, seed: int) -> tuple[Counter[str], list[str]]:
     """Tamper so often, one thing at a time; return how often in which way, and what was not found."""
-    draw, one = random.Random(seed), kept()
-    assert found(one, one.streams) == set()
+    draw, clean, wrong = random.Random(seed), kept(), flawed()
+    assert found(clean, clean.streams) == set()
+    assert {finding.what for finding in wrong.known} == {"unsigned"}
     tried: Counter[str] = Counter()
     unseen: list[str] = []
     for number in range(count):
-        kind = list(KINDS)[number % len(KINDS)]
+        kind = [*KINDS, *FLAWED][number % (len(KINDS) + len(FLAWED))]
+        one = wrong if kind in FLAWED else clean
         name, content = tampered(draw, one, kind)
         tried[kind] += 1
-        if name not in found(one, one.streams | {name: content}):
+        if name not in {finding.stream for finding in found(one, one.streams | {name: content}) - one.known}:
             unseen.append(f"{kind} in {name}")
     return tried, unseen
 
 
 if __name__ == "__main__":
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1200
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 7
     tried, unseen = missed(count, seed)
     for kind, times in tried.items():
