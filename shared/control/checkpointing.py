@@ -32,12 +32,15 @@ class Checkpointing(Struct, frozen=True):
         kept = await since_whole(self.place)
         covered = checkpoint.newest(kept)
         lengths = await self.ledger.lengths("")
+        signed = self.streams.sign is not None
+        # What is older than the key is proven by the first signed one, so that one waits for nothing.
+        due = bool(kept) and signed and not checkpoint.first_signed(kept)
         # The row that tells of a checkpoint is no reason for another one.
-        if not {name for name, length in lengths.items() if _length(covered, name) != length} - {AUDIT}:
+        if not due and not {name for name, length in lengths.items() if _length(covered, name) != length} - {AUDIT}:
             return None
         prover = self.prover if any(each.sig for each in kept) else None
         new, broken = await self._look(covered, lengths, prover)
-        made = checkpoint.following(kept, new, broken, self.streams.clock().isoformat(timespec="seconds"))
+        made = checkpoint.following(kept, new, broken, self.streams.clock().isoformat(timespec="seconds"), signed)
         content = checkpoint.encode(made, self.streams.sign)
         if not await self.place.put(checkpoint.name_of(made.number), content):
             raise Unavailable(f"checkpoint {made.number} was made by somebody else at the same time")

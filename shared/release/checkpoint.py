@@ -84,14 +84,21 @@ def _message(body: bytes) -> bytes:
     return b"signalbox checkpoint\0" + bytes.fromhex(chain.sha256(body))
 
 
-def following(kept: Sequence[Kept], changed: Iterable[Covered], broken: Iterable[str], at: str) -> Checkpoint:
-    """Return the checkpoint after those kept, which begin with a whole one."""
+def following(
+    kept: Sequence[Kept], changed: Iterable[Covered], broken: Iterable[str], at: str, signed: bool = True
+) -> Checkpoint:
+    """Return the checkpoint after those kept, which begin with a whole one; the first that is signed is whole too."""
     number = kept[-1].checkpoint.number + 1 if kept else 1
-    whole = number % WHOLE_EVERY == 1
+    whole = number % WHOLE_EVERY == 1 or (signed and first_signed(kept) == 0)
     now = {one.stream: one for one in changed}
     streams = (newest(kept) if whole else {}) | now
     ordered = tuple(streams[name] for name in sorted(streams))
     return Checkpoint(number, at, kept[-1].digest if kept else "", whole, ordered, tuple(broken))
+
+
+def first_signed(kept: Iterable[Kept]) -> int:
+    """Return the number of the first signed checkpoint, 0 when none is: what it covers may be older than the key."""
+    return next((each.checkpoint.number for each in kept if each.sig), 0)
 
 
 def newest(kept: Iterable[Kept]) -> dict[str, Covered]:
@@ -99,25 +106,33 @@ def newest(kept: Iterable[Kept]) -> dict[str, Covered]:
     return {one.stream: one for each in kept for one in each.checkpoint.streams}
 
 
-def covers(kept: Iterable[Kept]) -> Covers:
-    """Return everything that is covered, oldest first; of a stream that did not change, once."""
+def covers(kept: Sequence[Kept]) -> Covers:
+    """Return everything that is covered, oldest first; of a stream that did not change, once, and by the first signed.
+
+    What that one covers is older than the key.
+    """
     found: dict[str, list[tuple[int, Covered]]] = {}
+    first = first_signed(kept)
     for each in kept:
         for one in each.checkpoint.streams:
             known = found.setdefault(one.stream, [])
-            if not known or known[-1][1] != one:
+            if not known or known[-1][1] != one or each.checkpoint.number == first:
                 known.append((each.checkpoint.number, one))
     return found
 
 
 def linked(kept: Sequence[Kept], proven: Callable[[Kept], bool]) -> tuple[list[Kept], list[str]]:
-    """Return the checkpoints that count, and a sentence on each that does not: of another's hand, or out of the row."""
+    """Return the checkpoints that count, and a sentence on each that does not: of another's hand, or out of the row.
+
+    Those that nobody signed count before the first signed one, which names them by their digests.
+    """
     good: list[Kept] = []
     wrong: list[str] = []
     for each in kept:
         number = each.checkpoint.number
         before = good[-1] if good else None
-        if not proven(each):
+        older = not each.sig and not first_signed(good)
+        if not older and not proven(each):
             wrong.append(f"checkpoint {number} was changed, or signed by a key that is not known here")
             continue
         if before is not None and number == before.checkpoint.number + 1 and each.checkpoint.before != before.digest:

@@ -35,6 +35,19 @@ def test_what_is_covered_is_the_last_word_of_all_of_them() -> None:
     assert checkpoint.covers(three) == {"a": [(1, A1), (2, A2)], "b": [(1, B1)]}
 
 
+def test_the_first_signed_one_holds_every_stream_and_those_before_it_count() -> None:
+    begun = checkpoint.following([], (A1, B1), [], "now", signed=False)
+    old = checkpoint.decode(name_of(1), checkpoint.encode(begun, None))
+    made = checkpoint.following([old], (A2,), [], "now")
+    new = checkpoint.decode(name_of(2), checkpoint.encode(made, lambda message: "k.sig"))
+    assert (made.whole, made.streams) == (True, (A2, B1))
+    assert checkpoint.covers([old, new]) == {"a": [(1, A1), (2, A2)], "b": [(1, B1), (2, B1)]}
+    assert checkpoint.linked([old, new], all_proven) == ([old, new], [])
+    bare = checkpoint.following([old, new], (A2,), [], "now", signed=False)
+    late = checkpoint.decode(name_of(3), checkpoint.encode(bare, None))
+    assert checkpoint.linked([old, new, late], all_proven)[0] == [old, new]
+
+
 def test_one_of_a_hundred_holds_every_stream_so_that_nobody_reads_back_further() -> None:
     many = kept((A1, B1), *[(A2,)] * checkpoint.WHOLE_EVERY)
     assert [each.checkpoint.number for each in many if each.checkpoint.whole] == [1, 1 + checkpoint.WHOLE_EVERY]

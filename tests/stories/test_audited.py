@@ -119,6 +119,24 @@ def test_what_is_older_than_the_key_is_no_alarm_at_the_first_checkpoint() -> Non
     assert verified(world).whole
 
 
+def test_checkpoints_that_are_older_than_the_key_count_and_the_first_signed_one_covers_everything() -> None:
+    world = World(checkpoints=MemoryCheckpoints())
+    live(world)
+    assert checkpoint(world) == 1
+    world.sign, world.prover = Signer(KEY), Prover.of(Signer(KEY), [])
+    world.restart()
+    # Nothing came, and yet it is due: until then nothing proves what is there.
+    assert checkpoint(world) == 2
+    assert checkpoint(world) == 0
+    live(world, "b")
+    assert checkpoint(world) == 3
+    told = verified(world)
+    assert (told.findings, told.wrong) == ([], ())
+    assert world.checkpoints is not None
+    world.checkpoints.kept["000000000001.json"] += b" "
+    assert verified(world).wrong == ("checkpoint 2 does not follow checkpoint 1 as it is kept now",)
+
+
 def test_another_key_signs_on_and_what_the_earlier_one_signed_stays_proven() -> None:
     world = signed()
     live(world)

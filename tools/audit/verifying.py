@@ -42,7 +42,7 @@ async def verify(place: Place, only: Iterable[str] | None = None) -> Verified:
     known = Known(
         prover=place.prover,
         covers=covers,
-        first=next((each.checkpoint.number for each in kept if each.sig), 0),
+        first=checkpoint.first_signed(kept),
         names=names,
     )
     own = await place.ledger.read(AUDIT)
