@@ -26,9 +26,32 @@ TEXTS = frozenset("author email message reason advice by approver approvers make
 ADDRESS = re.compile(r"[^\s<>\",;]+@[^\s<>\",;]+")
 
 
+SAID = TEXTS | frozenset("subject said what note notes weaker notice".split())
+"""Fields in which a person may be mentioned; the others hold words that the app itself goes by."""
+
+
 def without_person(data: object, person: str) -> object:
-    """Return what a line holds with every mention of a person taken out, wherever it stands."""
-    return _replaced(data, lambda text: re.sub(re.escape(person), WORD, text, flags=re.IGNORECASE))
+    """Return what a line holds with every mention of a person taken out of its texts."""
+    if not isinstance(data, dict):
+        return data
+    named = _named(person)
+
+    def left(name: str, value: object) -> object:
+        if name == "notice":
+            return without_person(value, person)
+        return _replaced(value, lambda text: named.sub(WORD, text)) if name in SAID else value
+
+    return {name: left(name, value) for name, value in data.items()}
+
+
+def mentions(text: str, person: str) -> bool:
+    """Say whether a text names a person."""
+    return _named(person).search(text) is not None
+
+
+def _named(person: str) -> re.Pattern[str]:
+    # Joana@example.org is not ana@example.org, and neither is ana@example.org.uk.
+    return re.compile(rf"(?<![\w.%+@-]){re.escape(person)}(?![\w@-])(?!\.\w)", re.IGNORECASE)
 
 
 def without_texts(data: object) -> object:

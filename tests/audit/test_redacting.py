@@ -9,7 +9,7 @@ import pytest
 from shared.backends.local.ledger import SqliteLedger
 from shared.control import access
 from shared.errors import Conflict, NotFound, NotUnderstood
-from shared.release import audit, facts
+from shared.release import audit, facts, redaction
 from tests.audit.ledgers import checkpoint, live, place, signed, verified
 from tests.world import RUNNER, World
 from tools.audit import redacting, telling
@@ -91,6 +91,40 @@ def test_every_mention_of_a_person_is_taken_out_but_of_what_is_still_at_work() -
     world.restart()
     world.run()
     assert world.state(second).ended or world.state(second).asked
+
+
+@pytest.mark.parametrize("name", ["push", "release", "main", "first", "better"])
+def test_a_name_that_is_a_word_of_the_ledger_leaves_it_readable_and_whole(name: str) -> None:
+    world = signed()
+    live(world)
+    world.push("b", by="joana@example.org")
+    RUNNER.run(redacting.of_person(place(world), "ana@example.org", ASKED))
+    RUNNER.run(redacting.of_person(place(world), name, ASKED))
+    world.restart()
+    world.run()
+    assert b"joana@example.org" in world.ledger_bytes("project/houses")
+    assert verified(world).whole
+
+
+def test_what_could_not_be_read_back_is_refused_before_anything_is_rewritten() -> None:
+    world = signed()
+    name = f"release/{live(world)}"
+    before = whole(world)
+    spoilt: dict[str, redacting.Change] = {
+        "project/houses": redaction.without_texts,
+        name: lambda data: data | {"commit": 7} if isinstance(data, dict) and "commit" in data else data,
+    }
+    with pytest.raises(Conflict, match=f"nothing was redacted: stream {name}, line 1: cannot be read"):
+        RUNNER.run(redacting.redact(place(world), spoilt, ASKED))
+    assert whole(world) == before
+
+
+def test_where_a_person_stands_outside_of_texts_is_said() -> None:
+    world = signed()
+    live(world)
+    row = facts.CameIn("github", "x", "recorded", "y", "sent by eve@example.org")
+    RUNNER.run(world.control.streams.add("project/houses", [row]))
+    assert redacted(world, "eve@example.org").stands == ("project/houses",)
 
 
 def test_what_is_at_work_or_not_there_or_names_half_of_everybody_is_refused() -> None:

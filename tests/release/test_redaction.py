@@ -37,11 +37,22 @@ def test_every_mention_of_a_person_is_taken_out_in_whatever_case_and_place() -> 
     held = {"subject": "by Ana@Example.org, for ana@example.org", "to": ["ana@example.org.evil"], "n": None}
     assert redaction.without_person(held, "ana@example.org") == {
         "subject": f"by {WORD}, for {WORD}",
-        "to": [f"{WORD}.evil"],
+        "to": ["ana@example.org.evil"],
         "n": None,
     }
     # A dot in an address is a dot.
     assert redaction.without_person("anaXexample.org", "ana.example.org") == "anaXexample.org"
+
+
+def test_whoever_is_called_nearly_so_stays_and_so_does_what_is_no_text() -> None:
+    others = "joana@example.org, x.ana@example.org, ana@example.org.uk, ana@example.organic"
+    held = {"by": others, "became": "push", "commit": "push", "reason": "push, pushed", "kind": "push"}
+    assert redaction.without_person(held, "ana@example.org") == held
+    assert redaction.without_person(held, "push") == held | {"reason": f"{WORD}, pushed"}
+    notice = {"notice": {"kind": "Pushed", "source": "push", "by": "push", "addresses": ["push"]}}
+    assert redaction.without_person(notice, "push") == {"notice": notice["notice"] | {"by": WORD}}
+    assert redaction.mentions("by <Ana@Example.org>.", "ana@example.org")
+    assert not redaction.mentions(others, "ana@example.org")
 
 
 def test_addresses_are_taken_out_of_what_was_told_and_what_it_was_about_stays() -> None:

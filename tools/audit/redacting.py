@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from shared.errors import Conflict, NotFound, NotUnderstood
-from shared.release import audit, chain, facts, redaction, state
+from shared.release import audit, chain, environment, facts, project, redaction, state
 from shared.streams import AUDIT, project_stream, release_stream, told_stream
 from tools.audit.place import Place
 from tools.audit.served import when
@@ -34,10 +34,14 @@ class Asked(Struct, frozen=True):
 
 
 class Done(Struct, frozen=True):
-    """What was redacted: how many lines of which stream, and which streams were left since they are still at work."""
+    """What was redacted: how many lines of which stream, and which streams were left since they are still at work.
+
+    In those of `stands` a person is named where no text stands.
+    """
 
     lines: dict[str, int]
     left: tuple[str, ...] = ()
+    stands: tuple[str, ...] = ()
 
 
 async def of_release(place: Place, release: str, asked: Asked) -> Done:
@@ -58,7 +62,7 @@ async def of_release(place: Place, release: str, asked: Asked) -> Done:
         project_stream(known.opened.project): about,
         told_stream(release): redaction.without_addresses,
     }
-    return await _redact(place, changes, asked)
+    return await redact(place, changes, asked)
 
 
 async def of_person(place: Place, person: str, asked: Asked) -> Done:
@@ -68,14 +72,19 @@ async def of_person(place: Place, person: str, asked: Asked) -> Done:
     left = []
     changes: dict[str, Change] = {}
     for name in await place.ledger.streams(""):
-        if person.casefold() not in (await place.ledger.read(name)).decode(errors="replace").casefold():
+        if not await _names(place, name, person):
             continue
         if name == AUDIT or not await _over(place, name):
             left.append(name)
         else:
             changes[name] = lambda data: redaction.without_person(data, person)
-    done = await _redact(place, changes, asked)
-    return Done(done.lines, tuple(left))
+    done = await redact(place, changes, asked)
+    stands = [name for name in changes if await _names(place, name, person)]
+    return Done(done.lines, tuple(left), tuple(stands))
+
+
+async def _names(place: Place, name: str, person: str) -> bool:
+    return redaction.mentions((await place.ledger.read(name)).decode(errors="replace"), person)
 
 
 async def older_than(place: Place, days: int, now: datetime, asked: Asked) -> Done:
@@ -89,7 +98,7 @@ async def older_than(place: Place, days: int, now: datetime, asked: Asked) -> Do
     for name in await place.ledger.streams(MONTHS):
         stream = await place.read.read(name)
         if name.removeprefix(MONTHS) < f"{before:%Y-%m}" and stream.records:
-            done |= (await _redact(place, {name: redaction.without_texts}, asked)).lines
+            done |= (await redact(place, {name: redaction.without_texts}, asked)).lines
     return Done(done)
 
 
@@ -104,21 +113,37 @@ async def _ended(place: Place, name: str) -> bool:
     return state.fold((await place.read.read(name)).facts).ended is not None
 
 
-async def _redact(place: Place, changes: dict[str, Change], asked: Asked) -> Done:
+async def redact(place: Place, changes: dict[str, Change], asked: Asked) -> Done:
+    """Change what lines hold; `Conflict` before anything is rewritten when a stream could not be read back then."""
     if not hasattr(place.ledger, "rewrite"):
         raise Conflict("append blobs cannot be changed: redact in a copy that was restored into a state folder")
-    done: dict[str, int] = {}
-    streams = place.streams
+    rewritten: list[tuple[str, bytes, int, list[facts.Redacted]]] = []
     for name, change in changes.items():
         content = await place.ledger.read(name)
         chain.decode(name, content)
         new, redacted = _changed(name, audit.lines_of(content), change, asked)
+        _read_back(name, b"".join(new))
+        rewritten.append((name, b"".join(new), len(content), redacted))
+    streams = place.streams
+    for name, after, length, redacted in rewritten:
         if redacted:
             # Said first: a line that is as it was proves itself, one that was changed and of which nothing is said not.
             await streams.add(AUDIT, redacted)
-            await cast(Rewritable, place.ledger).rewrite(name, b"".join(new), len(content))
-            done[name] = len(redacted)
-    return Done(done)
+            await cast(Rewritable, place.ledger).rewrite(name, after, length)
+    return Done({name: len(redacted) for name, _, _, redacted in rewritten if redacted})
+
+
+FOLDS = {"release": state.fold, "project": project.fold, "environment": environment.fold}
+
+
+def _read_back(name: str, content: bytes) -> None:
+    """Read a stream as the app will; the ledger's own error would come when nothing can be done any more."""
+    try:
+        known = chain.decode(name, content).facts
+    except chain.Broken as error:
+        raise Conflict(f"nothing was redacted: {error}") from error
+    if fold := FOLDS.get(name.partition("/")[0]):
+        fold(known)
 
 
 def _changed(
