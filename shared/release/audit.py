@@ -130,6 +130,7 @@ class _Walk:
 
     def go(self) -> None:
         self._unsigned()
+        self._undone()
         self._chain()
         self._covered()
 
@@ -160,6 +161,12 @@ class _Walk:
             for start, end in _ranges(bare):
                 which = f"lines {start + 1} to {end + 1} are" if end > start else "it is"
                 self.find(start, "unsigned", f"{which} signed by {by}")
+
+    def _undone(self) -> None:
+        for index, (line, state) in enumerate(zip(self.lines, self.states, strict=True)):
+            left = self.known.redacted.get((self.name, index + 1))
+            if left is not None and state != "bad" and left != chain.sha256(line):
+                self.find(index, "edited", "it was redacted, and is not as that left it")
 
     def _chain(self) -> None:
         head = without = chain.first_head(self.name)

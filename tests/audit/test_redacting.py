@@ -9,7 +9,7 @@ import pytest
 from shared.backends.local.ledger import SqliteLedger
 from shared.control import access
 from shared.errors import Conflict, NotFound, NotUnderstood
-from shared.release import audit, facts, redaction
+from shared.release import audit, chain, facts, notices, redaction
 from tests.audit.ledgers import checkpoint, live, place, signed, verified
 from tests.world import RUNNER, World
 from tools.audit import redacting, telling
@@ -40,7 +40,9 @@ def test_what_people_wrote_in_a_release_is_gone_and_every_line_still_proves_itse
     RUNNER.run(world.control.streams.add(f"told/{release}", [told]))
     checkpoint(world)
     done = redacted(world, release)
-    assert set(done.lines) == {f"release/{release}", "project/houses", f"told/{release}"}
+    where = {f"release/{release}", "project/houses", f"told/{release}", "environment/houses/production"}
+    assert set(done.lines) == where
+    assert b"ana@example.org" not in world.ledger_bytes("environment/houses/production")
     assert b"decided 1 [redacted]" in world.ledger_bytes(f"told/{release}")
     assert b"dee@example.org" not in world.ledger_bytes("project/houses")
     said = world.ledger_bytes(f"release/{release}")
@@ -63,7 +65,70 @@ def test_a_line_that_was_redacted_by_nobody_who_says_so_is_found() -> None:
     redacted(world, release)
     world.ledger.put_back("audit", before)
     found = {(one.stream, one.what) for one in verified(world).findings}
-    assert found == {(name, "edited"), ("project/houses", "edited")}
+    assert found == {(each, "edited") for each in (name, "project/houses", "environment/houses/production")}
+
+
+def test_what_was_redacted_and_put_back_is_found_line_by_line() -> None:
+    world = signed()
+    name = f"release/{live(world)}"
+    before = world.ledger_bytes(name)
+    done = redacted(world, name.removeprefix("release/"))
+    checkpoint(world)
+    world.ledger.put_back(name, before)
+    told = [one for one in verified(world).findings if one.stream == name]
+    assert len(told) == done.lines[name]
+    assert {(one.what, one.said) for one in told} == {("edited", "it was redacted, and is not as that left it")}
+
+
+def test_a_line_of_the_audit_itself_cannot_be_redacted_into_another_one() -> None:
+    world = signed()
+    release = live(world)
+    checkpoint(world)
+    lines = audit.lines_of(world.ledger_bytes("audit"))
+    read = audit.read_line(lines[0])
+    assert read is not None
+    forged = redaction.taken_out(lines[0], read, chain.next_head("", lines[0]), b'{"number":1,"digest":"forged"}')
+    world.ledger.put_back("audit", forged)
+    told = verified(world)
+    assert (told.wrong, [(one.stream, one.what) for one in told.findings]) == ((), [("audit", "edited")])
+    assert release
+
+
+def test_other_pushes_of_the_same_commit_are_redacted_with_its_release() -> None:
+    world = signed()
+    commit = world.commit("a")
+    told = notices.Pushed(
+        *("github", ("https://git.example.org/acme/houses",), "refs/heads/main", "0" * 40, commit),
+        *("dee@example.org", "Dear Dee", "d1"),
+    )
+    release = world.take_in(told).body["releases"][0]["release"]
+    row = facts.CameIn("github", "refs/heads/main", "recorded", "it waits", "d0", notice=notices.kept(told))
+    RUNNER.run(world.control.streams.add("project/houses", [row]))
+    world.run()
+    world.decide(release)
+    world.run()
+    redacted(world, release)
+    assert b"Dear Dee" not in whole(world)
+    assert b"dee@example.org" not in whole(world)
+
+
+def test_who_had_something_redacted_is_left_and_said() -> None:
+    world = signed()
+    redacted(world, live(world))
+    assert "audit" in redacted(world, "cy@example.org").left
+
+
+def test_a_redacted_text_is_in_no_file_of_the_ledger_while_a_stack_is_up(tmp_path: Path) -> None:
+    ledger = SqliteLedger(tmp_path)
+
+    async def story() -> None:
+        for number in range(40):
+            await ledger.append("release/a", b"eve.unique@example.org %d\n" % number, None)
+        length = len(await ledger.read("release/a"))
+        await ledger.rewrite("release/a", b"[redacted]\n", length)
+
+    asyncio.run(story())
+    assert sum(file.read_bytes().count(b"eve.unique") for file in tmp_path.iterdir()) == 0
 
 
 def test_a_redacted_line_that_is_changed_again_is_named() -> None:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from shared.errors import Conflict, NotFound, NotUnderstood
 from shared.release import audit, chain, environment, facts, project, redaction, state
-from shared.streams import AUDIT, project_stream, release_stream, told_stream
+from shared.streams import AUDIT, environment_stream, project_stream, release_stream, told_stream
 from tools.audit.place import Place
 from tools.audit.served import when
 from tools.audit.telling import MONTHS
@@ -53,16 +53,23 @@ async def of_release(place: Place, release: str, asked: Asked) -> Done:
     if known.ended is None:
         raise Conflict(f"release {release} is still at work, and is decided by what stands in it")
 
-    def about(data: object) -> object:
-        mine = isinstance(data, dict) and data.get("release") == release
-        return redaction.without_texts(data) if mine else data
+    opened = known.opened
 
-    changes: dict[str, Change] = {
-        name: redaction.without_texts,
-        project_stream(known.opened.project): about,
-        told_stream(release): redaction.without_addresses,
-    }
+    def about(data: object) -> object:
+        return redaction.without_texts(data) if _concerns(data, release, opened.commit) else data
+
+    changes: dict[str, Change] = {name: redaction.without_texts, project_stream(opened.project): about}
+    changes |= dict.fromkeys(await place.ledger.streams(environment_stream(opened.project, "")), about)
+    changes[told_stream(release)] = redaction.without_addresses
     return await redact(place, changes, asked)
+
+
+def _concerns(data: object, release: str, commit: str) -> bool:
+    """Say whether a line is about a release, or is what came in of its commit and became none."""
+    if not isinstance(data, dict):
+        return False
+    notice = data.get("notice") or {}
+    return data.get("release") == release or (bool(commit) and commit in (notice.get("after"), notice.get("commit")))
 
 
 async def of_person(place: Place, person: str, asked: Asked) -> Done:

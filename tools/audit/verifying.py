@@ -83,7 +83,12 @@ def _said(content: bytes, known: Known) -> list[facts.Fact]:
     told: list[facts.Fact] = []
     for line in audit.lines_of(content):
         read = audit.read_line(line)
-        if read is None or (known.prover and not known.prover.proves(audit.signed_as(AUDIT, line, read), read.sig)):
+        # Nothing of this stream is redacted: one that says so keeps the signature of other words.
+        if (
+            read is None
+            or read.was
+            or (known.prover and not known.prover.proves(audit.signed_as(AUDIT, line, read), read.sig))
+        ):
             continue
         told.append(chain.fact_of(read))
     return told

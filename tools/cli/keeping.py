@@ -57,6 +57,8 @@ def shown_redaction(made: redacting.Done, as_json: bool) -> None:
     """Show in which streams lines were redacted."""
     shown = [f"  {count:>5} lines of {name}" for name, count in made.lines.items()] or ["Nothing was to be redacted."]
     shown += [f"  !!  {name} was left: it is still at work" for name in made.left if name != "audit"]
+    if "audit" in made.left:
+        shown.append("  !!  audit was left: it says who had what redacted, and is redacted by nobody")
     shown += [f"  !!  {name} names them also where no text stands: that was left" for name in made.stands]
     shown.append("Artifacts and mails are not lines of the ledger: docs/audit.md says what is left in them.")
     tell(to_builtins(made), "\n".join(shown), as_json, f"{command()} audit verify")

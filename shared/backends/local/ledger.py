@@ -61,6 +61,8 @@ class SqliteLedger:
     async def rewrite(self, stream: str, content: bytes, at: int) -> None:
         """Put other bytes in place of a whole stream, for a redaction; `Conflict` unless it is `at` bytes long."""
         await self._write(lambda connection: _rewrite(connection, stream, content, at))
+        # What stood there is still in the log, until that is written into the file and cut.
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._cut_log)
 
     async def streams(self, prefix: str) -> list[str]:
         """List the names of streams, sorted."""
@@ -131,6 +133,14 @@ class SqliteLedger:
             for asked in together:
                 asked.done = True
 
+    def _cut_log(self) -> None:
+        with self._usable("writer") as connection:
+            (busy, _, _) = connection.execute("pragma wal_checkpoint(truncate)").fetchone()
+        if busy:
+            raise Unavailable(
+                f"what was redacted stands in the log of {self._path.name} until nobody reads it any more"
+            )
+
     @contextmanager
     def _usable(self, kind: str) -> Iterator[sqlite3.Connection]:
         """Lend a connection that stays open: to close it after each call would checkpoint the log each time."""
@@ -172,6 +182,8 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.execute("pragma journal_mode = wal")
         connection.executescript(SCHEMA)
     connection.execute("pragma synchronous = full")
+    # What a redaction takes out is overwritten with zeros, and not only forgotten.
+    connection.execute("pragma secure_delete = on")
     path.chmod(0o600)
     return connection
 
