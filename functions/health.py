@@ -28,7 +28,7 @@ async def health(req: func.HttpRequest) -> func.HttpResponse:
     except SignalboxError as error:
         body["ledger"] = str(error)
     broken = FAILED or body["settings"] or body["ledger"]
-    body = {"status": "degraded" if broken else "amber" if body["silent"] or body["untold"] else "ok"} | body
+    body = {"status": "degraded" if broken else "amber" if body["amber"] else "ok"} | body
     return func.HttpResponse(json.dumps(body), status_code=200, mimetype="application/json")
 
 
@@ -36,4 +36,6 @@ async def _sources() -> Answer:
     control = wiring.control()
     sources = reports.sources(await control.reading.last_heard(), control.outside.clock())
     waits = {"untold": await control.outgoing.untold(), "policies_wait": await control.ruling.waiting()}
-    return Answer(body=sources | waits)
+    waits |= await control.checkpointing.last()
+    amber = bool(sources["silent"] or waits["untold"] or waits.get("checkpoint_late"))
+    return Answer(body=sources | waits | {"amber": amber})

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 
@@ -13,6 +14,7 @@ from shared.release.audit import Prover
 from shared.release.checkpoint import Checkpoint, Covered, Kept
 from shared.streams import AUDIT, Streams
 
+LATE = timedelta(hours=2)
 log = logging.getLogger("signalbox")
 
 
@@ -29,7 +31,8 @@ class Checkpointing(Struct, frozen=True):
         """Make the next checkpoint; None when no second place is set, or nothing changed."""
         if self.place is None:
             return None
-        kept = await since_whole(self.place)
+        names = checkpoint.ours(await self.place.names())
+        kept, unread = await since_whole(self.place, names)
         covered = checkpoint.newest(kept)
         lengths = await self.ledger.lengths("")
         signed = self.streams.sign is not None
@@ -40,14 +43,34 @@ class Checkpointing(Struct, frozen=True):
             return None
         prover = self.prover if any(each.sig for each in kept) else None
         new, broken = await self._look(covered, lengths, prover)
-        made = checkpoint.following(kept, new, broken, self.streams.clock().isoformat(timespec="seconds"), signed)
+        last, at = int(names[-1].partition(".")[0]) if names else 0, self.streams.clock()
+        broken = unread + broken
+        made = checkpoint.following(kept, new, broken, at.isoformat(timespec="seconds"), signed, last)
         content = checkpoint.encode(made, self.streams.sign)
         if not await self.place.put(checkpoint.name_of(made.number), content):
             raise Unavailable(f"checkpoint {made.number} was made by somebody else at the same time")
-        await self.streams.add(AUDIT, [facts.CheckpointMade(made.number, chain.sha256(content))])
+        length = _total({**covered, **{one.stream: one for one in new}})
+        await self.streams.add(AUDIT, [facts.CheckpointMade(made.number, chain.sha256(content), length)])
         for said in broken:
             log.error("checkpoint=%d the ledger is not what it was: error=%r", made.number, said)
         return made
+
+    async def last(self) -> dict[str, str | bool]:
+        """Return when the last checkpoint was made, and whether one is late: what came since waits too long for it."""
+        if self.place is None:
+            return {}
+        lengths = await self.ledger.lengths("")
+        known = sum(length for name, length in lengths.items() if name != AUDIT)
+        rows = [row for row in (await self.streams.read(AUDIT)).records if isinstance(row.fact, facts.CheckpointMade)]
+        covered = {row.fact.length for row in rows[-1:] if isinstance(row.fact, facts.CheckpointMade)} or {0}
+        since = rows[-1].at if rows else await self._begun(lengths)
+        waited = self.streams.clock() - datetime.fromisoformat(since) if since else timedelta()
+        return {"checkpoint": since if rows else "", "checkpoint_late": known not in covered and waited > LATE}
+
+    async def _begun(self, lengths: Mapping[str, int]) -> str:
+        """Return when the ledger began, about."""
+        first = next((name for name in sorted(lengths) if name != AUDIT), "")
+        return (await self.streams.read(first)).records[0].at if first else ""
 
     async def _look(
         self, covered: Mapping[str, Covered], lengths: Mapping[str, int], prover: Prover | None
@@ -92,18 +115,26 @@ class Checkpointing(Struct, frozen=True):
         return Covered(name, len(whole.records), whole.position, whole.head), lines[before.lines :]
 
 
+def _total(covered: Mapping[str, Covered]) -> int:
+    return sum(one.length for name, one in covered.items() if name != AUDIT)
+
+
 def _length(covered: Mapping[str, Covered], name: str) -> int:
     return covered[name].length if name in covered else 0
 
 
-async def since_whole(place: Checkpoints) -> list[Kept]:
-    """Return the newest checkpoints back to the last whole one, oldest first."""
+async def since_whole(place: Checkpoints, names: Sequence[str]) -> tuple[list[Kept], list[str]]:
+    """Return the newest checkpoints back to the last whole one, oldest first, and a sentence on each unreadable one."""
     kept: list[Kept] = []
-    for name in reversed(await place.names()):
+    unread: list[str] = []
+    for name in reversed(names):
         try:
             kept.append(checkpoint.decode(name, await place.get(name)))
         except NotFound:
             continue
+        except chain.Broken as error:
+            unread.append(str(error))
+            continue
         if kept[-1].checkpoint.whole:
             break
-    return kept[::-1]
+    return kept[::-1], unread

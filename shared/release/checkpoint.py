@@ -3,6 +3,7 @@
 A line that is gone from the end of a stream leaves no trace in the ledger; a checkpoint that covers it tells.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
@@ -61,6 +62,11 @@ def name_of(number: int) -> str:
     return f"{number:012d}.json"
 
 
+def ours(names: Iterable[str]) -> list[str]:
+    """Return those names under which a checkpoint may be kept, oldest first: a disk or a person puts others there."""
+    return sorted(name for name in names if re.fullmatch(r"[0-9]{12}\.json", name))
+
+
 def encode(checkpoint: Checkpoint, sign: Sign | None) -> bytes:
     """Return what is kept of a checkpoint."""
     body = msgspec.json.encode(checkpoint)
@@ -85,10 +91,13 @@ def _message(body: bytes) -> bytes:
 
 
 def following(
-    kept: Sequence[Kept], changed: Iterable[Covered], broken: Iterable[str], at: str, signed: bool = True
+    kept: Sequence[Kept], changed: Iterable[Covered], broken: Iterable[str], at: str, signed: bool = True, last: int = 0
 ) -> Checkpoint:
-    """Return the checkpoint after those kept, which begin with a whole one; the first that is signed is whole too."""
-    number = kept[-1].checkpoint.number + 1 if kept else 1
+    """Return the checkpoint after those kept, which begin with a whole one; the first that is signed is whole too.
+
+    The `last` number may be that of one which cannot be read.
+    """
+    number = max(last, kept[-1].checkpoint.number if kept else 0) + 1
     whole = number % WHOLE_EVERY == 1 or (signed and first_signed(kept) == 0)
     now = {one.stream: one for one in changed}
     streams = (newest(kept) if whole else {}) | now

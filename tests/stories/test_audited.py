@@ -1,7 +1,7 @@
 """What a signed ledger proves after a whole release: nothing was touched, or exactly this line was."""
 
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -135,6 +135,49 @@ def test_checkpoints_that_are_older_than_the_key_count_and_the_first_signed_one_
     assert world.checkpoints is not None
     world.checkpoints.kept["000000000001.json"] += b" "
     assert verified(world).wrong == ("checkpoint 2 does not follow checkpoint 1 as it is kept now",)
+
+
+def test_what_is_foreign_or_broken_in_the_second_place_stops_no_checkpoint_and_is_named() -> None:
+    world = signed()
+    live(world)
+    assert checkpoint(world) == 1
+    assert world.checkpoints is not None
+    world.checkpoints.kept |= {"lost+found": b"", "README.txt": b"the second place", "00.json": b"{}"}
+    live(world, "b")
+    assert checkpoint(world) == 2
+    assert verified(world).whole
+    world.checkpoints.kept["000000000002.json"] = b""
+    live(world, "c")
+    made = RUNNER.run(world.control.checkpointing.make())
+    assert made is not None
+    assert made.number == 3
+    assert made.broken[0].startswith("checkpoint 000000000002.json cannot be read")
+    told = verified(world)
+    assert told.findings == []
+    assert told.wrong[0].startswith("checkpoint 000000000002.json cannot be read")
+
+
+def test_a_checkpoint_is_late_when_what_came_is_not_covered_for_two_hours() -> None:
+    world = signed()
+
+    def last() -> tuple[str, bool]:
+        told = RUNNER.run(world.control.checkpointing.last())
+        return str(told["checkpoint"])[11:16], bool(told["checkpoint_late"])
+
+    live(world)
+    assert last() == ("", False)
+    world.now += timedelta(hours=3)
+    assert last() == ("", True)
+    checkpoint(world)
+    assert last() == ("12:00", False)
+    world.now += timedelta(hours=3)
+    # Nothing came, so nothing was due.
+    assert last() == ("12:00", False)
+    world.push("b")
+    assert last() == ("12:00", True)
+    world.checkpoints = None
+    world.restart()
+    assert RUNNER.run(world.control.checkpointing.last()) == {}
 
 
 def test_another_key_signs_on_and_what_the_earlier_one_signed_stays_proven() -> None:

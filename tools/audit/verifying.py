@@ -70,7 +70,7 @@ async def gathered(place: Place) -> tuple[list[Kept], list[str]]:
 async def _read(place: Checkpoints) -> tuple[list[Kept], list[str]]:
     kept: list[Kept] = []
     wrong: list[str] = []
-    for name in await place.names():
+    for name in checkpoint.ours(await place.names()):
         try:
             kept.append(checkpoint.decode(name, await place.get(name)))
         except (chain.Broken, NotFound) as error:

@@ -12,10 +12,14 @@ class Accessed(Fact, frozen=True):
 
 
 class CheckpointMade(Fact, frozen=True):
-    """A checkpoint was put into the second place; `digest` is the SHA-256 of it."""
+    """A checkpoint was put into the second place; `digest` is the SHA-256 of it.
+
+    `length` is how many bytes are covered of all other streams together.
+    """
 
     number: int
     digest: str
+    length: int = 0
 
 
 class Redacted(Fact, frozen=True):
