@@ -15,6 +15,7 @@ from shared.settings import read_audit
 from tests.audit.ledgers import live
 from tests.world import World
 from tools.cli.app import main
+from tools.cli.audit import in_red
 from tools.local.keys import make_keys
 from tools.local.settings import Plan, app_settings
 
@@ -119,6 +120,14 @@ def test_an_auditor_needs_no_key_that_signs_and_writes_nothing_without_it(
     settings.write_text(json.dumps({"Values": hidden | {"CHECKPOINTS": vault}}))
     code, said = signalbox(folder, "audit", "verify", "--settings", str(settings))
     assert (code, "give --checkpoints PLACE" in said) == (1, True)
+
+
+def test_a_broken_glass_is_said_in_red_confirmed_or_not() -> None:
+    said = "live\nTHE GLASS WAS BROKEN by cy, confirmed by eve\nTHE GLASS WAS BROKEN by cy, CONFIRMED BY NOBODY"
+    rows = in_red(
+        [*said.splitlines(), "09:00  cy  BREAK THE GLASS of a1", "10:00  eve  confirm the broken glass of a1"]
+    )
+    assert [str(row.style) for row in rows] == ["", *["bold red"] * 4]
 
 
 def test_where_there_is_no_ledger_it_says_what_to_give(tmp_path: Path, signalbox: Any) -> None:

@@ -4,6 +4,7 @@ import secrets
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec import structs
 
 from shared.backends.memory import MemoryCheckpoints
 from shared.backends.signing import Prover, Signer
@@ -238,6 +239,23 @@ def test_what_served_is_known_for_any_time_with_who_decided_and_of_what_it_was_m
     assert told[3].startswith("chain verified to checkpoint 1, ")
     assert told[3].endswith("signatures good")
     assert "put back by cy@example.org" in served.told(asked(world, "2026-03-07"))
+
+
+def test_between_a_decision_and_its_sight_the_one_before_is_named_too() -> None:
+    world = signed()
+    first = live(world)
+    second = world.push("b")
+    name = "environment/houses/production"
+    decided = next(fact for fact in world.facts(name) if isinstance(fact, facts.LiveDecided))
+    switched = structs.replace(decided, generation=2, release=second, version=2)
+    for fact in (switched, facts.LiveSeen(2, second)):
+        world.now += timedelta(hours=1)
+        RUNNER.run(world.control.streams.add(name, [fact]))
+        told = asked(world, "2026-03-03T10:30")
+        assert (told.decided.release, told.before and told.before.release) == (second, first)
+        seen = "was first seen to answer 2026-03-03 11:00:00" if told.seen else "was decided, and not seen to answer"
+        assert served.told(told).splitlines()[1] == f"or still v1 {ids.alias(first)}: v2 {seen}"
+    assert asked(world, "2026-03-03T11:00").before is None
 
 
 def test_what_served_names_a_line_that_does_not_prove_itself() -> None:

@@ -19,6 +19,8 @@ class Served(Struct, frozen=True):
     """One stretch of time in which one release answered; times are ISO 8601, empty when they are not known."""
 
     decided: facts.LiveDecided
+    before: facts.LiveDecided | None
+    """What may still have answered, for the other one was decided and not yet seen at that time."""
     alias: str
     since: str
     seen: str
@@ -61,27 +63,31 @@ async def _what_served(place: Place, project: str, at: str) -> Served:
     row = decided[before[-1]]
     following = decided[before[-1] + 1].at if before[-1] + 1 < len(decided) else ""
     assert isinstance(row.fact, facts.LiveDecided)
+    seen = next((each.at for each in rows if each.fact == facts.LiveSeen(row.fact.generation, row.fact.release)), "")
+    sure = bool(seen) and when(seen) <= moment
+    other = decided[before[-2]].fact if len(before) > 1 and not sure else None
+    earlier = other if isinstance(other, facts.LiveDecided) else None
     verified = await verify(place, [name, release_stream(row.fact.release)])
-    return await _served(streams, row.fact, row.at, following, rows, verified)
+    return await _served(streams, row.fact, earlier, (row.at, seen, following), verified)
 
 
 async def _served(
     streams: Streams,
     decided: facts.LiveDecided,
-    since: str,
-    until: str,
-    rows: Sequence[chain.Record],
+    before: facts.LiveDecided | None,
+    times: tuple[str, str, str],
     verified: Verified,
 ) -> Served:
     known = (await streams.read(release_stream(decided.release))).facts
     opened, code = _last(known, facts.ReleaseOpened), _last(known, facts.CodeRead)
     asked, approved = _last(known, facts.Asked), _last(known, facts.Approved)
-    seen = (row.at for row in rows if row.fact == facts.LiveSeen(decided.generation, decided.release))
+    since, seen, until = times
     return Served(
         decided=decided,
+        before=before,
         alias=ids.alias(decided.release),
         since=since,
-        seen=next(seen, ""),
+        seen=seen,
         until=until,
         approved=approved.by if approved else (),
         glass=_glass(known) if approved and approved.glass else "",
@@ -121,6 +127,11 @@ def told(served: Served) -> str:
     one, proof = served.decided, served.verified
     seen = f" (seen {_short(served.seen)})" if served.seen else " (never seen to answer)"
     lines = [f"v{one.version} {served.alias}, live from {_short(served.since)}{seen} until {_short(served.until)}"]
+    if served.before:
+        sight = (
+            f"was first seen to answer {_short(served.seen)}" if served.seen else "was decided, and not seen to answer"
+        )
+        lines.append(f"or still v{served.before.version} {ids.alias(served.before.release)}: v{one.version} {sight}")
     if served.glass:
         lines.append(served.glass)
     if one.why == "rolled back":

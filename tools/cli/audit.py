@@ -6,7 +6,7 @@ import json as js
 import os
 import secrets
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from msgspec import to_builtins
 from msgspec.structs import asdict
+from rich.text import Text
 
 from shared.backends.signing import Signer, key_id
 from shared.errors import SignalboxError
@@ -180,7 +181,7 @@ def what_served_(
 
     one = done(asked())
     answer = to_builtins(one) | {"verified": {"whole": one.verified.whole, "checkpoint": one.verified.checkpoint}}
-    tell(answer, served.told(one), json, f"{command()} audit verify")
+    tell(answer, in_red(served.told(one).splitlines()), json, f"{command()} audit verify")
     if not one.verified.whole:
         raise typer.Exit(1)
 
@@ -200,7 +201,13 @@ def log(
 
     found = done(read())
     shown = [f"{one['at'][:19]}  {one['who']}  {one['what']}  ({one['how']})" for one in found]
-    tell({"accesses": found}, "\n".join(shown) or "Nobody who proved who they are has read anything yet.", json)
+    tell({"accesses": found}, in_red(shown or ["Nobody who proved who they are has read anything yet."]), json)
+
+
+def in_red(lines: Iterable[str]) -> list[Text]:
+    """Return lines for people; those of a broken glass stand out."""
+    marks = ("THE GLASS WAS BROKEN by ", "BREAK THE GLASS of ", "confirm the broken glass of ")
+    return [Text(line, style="bold red" if any(mark in line for mark in marks) else "") for line in lines]
 
 
 @audit.command()
