@@ -126,6 +126,8 @@ class Working(Struct, frozen=True):
     async def _project(self, entry: Project, name: str, step: str) -> ProjectState:
         """Return what is known of the project now; only where a release may give way does every step go by it."""
         asks = step in ASKS_PROJECT or (entry.on_newer == "cancel" and step not in PAST_GIVING_WAY)
+        # What the outside CI says after people agreed still counts, until the release is live.
+        asks = asks or (step == "promote" and bool(entry.outside_ci))
         return await self.streams.project(name) if asks else ProjectState()
 
     async def _production(self, name: str, step: str) -> EnvironmentState | None:

@@ -19,6 +19,7 @@ from shared.release.facts import (
 )
 from shared.release.ids import going_live, slot_name
 from shared.release.line import known
+from shared.steps import outside_ci
 from shared.steps.ask import changed, outrun
 from shared.steps.fencing import live_after_all
 from shared.steps.try_ import TryResult, try_job, with_its_cause
@@ -31,7 +32,7 @@ async def look(turn: Turn) -> Found:
     live = turn.production.live
     ours = live is not None and live.release == turn.release.release
     if not ours:
-        if over := _rolled_back(turn) or changed(turn) or outrun(turn):
+        if over := _rolled_back(turn) or outside_ci.failed(turn) or changed(turn) or outrun(turn):
             return Ended((over,))
         if (late := _unconfirmed(turn)) and not await live_after_all(turn.streams, turn.state):
             return Ended((late,))

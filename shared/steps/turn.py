@@ -35,7 +35,8 @@ class Turn(Struct, frozen=True):
     round: int
     project: Project
     known: ProjectState
-    """What is known of the project, for the steps in `ASKS_PROJECT`, and for all where `on_newer` is cancel."""
+    """What is known of the project, for the steps in `ASKS_PROJECT`, for all where `on_newer` is cancel,
+    and for promote where an outside CI is a gate."""
     environment: EnvironmentState | None
     """What is known of production, for the steps in `ASKS_PRODUCTION`."""
     now: datetime

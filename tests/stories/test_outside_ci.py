@@ -85,6 +85,34 @@ def test_a_failure_that_comes_while_people_think_ends_the_release_even_when_they
     assert (world.ended(release), world.live()) == ("failed", "")
 
 
+def test_a_failure_after_people_agreed_ends_the_release_while_it_is_held_and_what_is_live_stays_live() -> None:
+    world = gated()
+    world.take_in(ended(commit("a")))
+    release = world.push("a")
+    world.run()
+    world.take_in(notices.EnvironmentAsked("houses", "production", "hold", "cy@example.org", "freeze"))
+    world.decide(release)
+    world.run()
+    assert stands(world, release)[0] == "promote"
+    world.take_in(ended(commit("a"), "failure", run=2))
+    world.run()
+    over = world.state(release).ended
+    assert over is not None
+    assert (over.how, over.step) == ("failed", "promote")
+    world.take_in(notices.EnvironmentAsked("houses", "production", "lift", "cy@example.org", "over"))
+    world.run()
+    assert world.live() == ""
+    world.take_in(ended(commit("b")))
+    later = world.push("b")
+    world.run()
+    world.decide(later)
+    world.run()
+    world.take_in(ended(commit("b"), "failure", run=2))
+    world.patrol()
+    world.run()
+    assert (world.ended(later), world.live()) == ("live", later)
+
+
 @pytest.mark.parametrize(
     ("other", "about"),
     [(ended(commit("b")), "another commit"), (ended(commit("a"), name="lint"), "another workflow")],
