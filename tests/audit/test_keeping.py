@@ -1,14 +1,17 @@
 """The drill: a ledger is copied while it is at work, lost, put back, verified, and goes on."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from shared.backends.local.artifacts import FileArtifacts
 from shared.backends.local.ledger import SqliteLedger
 from shared.backends.memory import MemoryArtifacts, MemoryCheckpoints, MemoryLedger
 from shared.errors import Conflict, NotFound, Unavailable
+from shared.release import facts
 from tests.audit.ledgers import checkpoint, live, place, signed, verified
 from tests.world import RUNNER, World
 from tools.audit import keeping
@@ -62,6 +65,85 @@ def test_what_was_lost_is_put_back_and_a_release_at_work_goes_on_into_production
     world.restart()
     assert checkpoint(world) == 1
     assert verified(world).whole
+
+
+class WorkedOn(MemoryLedger):
+    """A ledger that is written while it is copied: when a project is read, or before marks are listed."""
+
+    def __init__(self, of: MemoryLedger, at: str, work: Callable[[], Awaitable[None]], times: int = 1) -> None:
+        self.__dict__ |= vars(of)
+        self._at, self._work, self._left = at, work, times
+
+    async def read(self, stream: str, start: int = 0) -> bytes:
+        """Read it; what stands before the project in the alphabet was read already."""
+        await self._goes_on("read" if stream.startswith("project/") else "")
+        return await super().read(stream, start)
+
+    async def marks(self, prefix: str) -> list[tuple[str, bytes]]:
+        """List them; work goes on between the lengths and the marks."""
+        await self._goes_on("marks")
+        return await super().marks(prefix)
+
+    async def _goes_on(self, at: str) -> None:
+        if at == self._at and self._left:
+            self._left -= 1
+            await self._work()
+
+
+@pytest.mark.parametrize("at", ["read", "marks"])
+def test_a_backup_of_a_stack_at_work_shows_no_effect_without_its_cause(tmp_path: Path, at: str) -> None:
+    world = signed()
+    live(world)
+    second = world.push("b")
+    world.results["evaluate"] |= {"verdict": "better", "champion": 4.0, "gain": 0.5, "low": 0.1, "high": 0.9}
+    world.run()
+    world.decide(second)
+
+    async def goes_live() -> None:
+        while world.orders or world.events:
+            if world.events:
+                answer = await world.control.take_in([world.events.pop(0)])
+            else:
+                world.deliveries += 1
+                answer = await world.control.work(world.orders.pop(0).text(), f"m{world.deliveries}:1")
+            world.orders += answer.orders
+
+    copied = place(world)
+    at_work = msgspec.structs.replace(copied, ledger=WorkedOn(world.ledger, at, goes_live))
+    held = RUNNER.run(keeping.backup(at_work, tmp_path / "backup", AT))
+    ended = world.state(second).ended
+    assert ended is not None
+    assert ended.how == "live"
+    promoted = b'"Promoted"' in held.streams[f"release/{second}"]
+    decided = second.encode() in held.streams["environment/houses/production"]
+    assert promoted == decided == (at == "marks")
+    assert (f"open/{second}" in held.marks) == (at == "read")
+    lose(world)
+    world.orders.clear()
+    assert restored(world, tmp_path / "backup").whole
+    for _ in range(2):
+        # The address has switched already, and no other one can be put in place of what it answers from.
+        world.patrol()
+        world.run_unless_away()
+    assert (world.live(), world.ended(second)) == (second, "live")
+
+
+def test_a_ledger_that_never_rests_is_not_copied_in_pieces(tmp_path: Path) -> None:
+    world = signed()
+
+    async def writes() -> None:
+        await world.control.streams.add("inbox", [facts.CameIn("github", "x", "refused", "nobody's", "d")])
+
+    at_work = msgspec.structs.replace(place(world), ledger=WorkedOn(world.ledger, "marks", writes, times=1000))
+    with pytest.raises(Unavailable, match="while less is going on"):
+        RUNNER.run(keeping.backup(at_work, tmp_path, AT))
+
+
+def test_what_only_a_mark_names_is_in_the_backup(tmp_path: Path) -> None:
+    world = signed()
+    manifest = RUNNER.run(world.artifacts.put(b"the manifest of a package that is building"))
+    RUNNER.run(world.ledger.mark("package/houses/x", f'{{"manifest":"{manifest}"}}'.encode()))
+    assert backed_up(world, tmp_path).artifacts.keys() == {manifest}
 
 
 def test_what_came_after_the_backup_is_lost_and_the_checkpoints_say_how_much(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -12,6 +13,7 @@ from msgspec import Struct
 from shared.backends.local.durable import write_durably
 from shared.backends.memory import MemoryArtifacts, MemoryLedger
 from shared.errors import Conflict, NotFound, Unavailable
+from shared.ports import Ledger
 from shared.release import facts
 from shared.streams import AUDIT
 from tools.audit.place import Place
@@ -19,6 +21,7 @@ from tools.audit.verifying import Verified, verify
 
 LIST = "backup.json"
 DIGEST = re.compile(rb"sha256:[0-9a-f]{64}")
+LOOKS = 50
 SCANNED = 1_000_000
 """An artifact of no more bytes is looked through for the names of others."""
 
@@ -42,14 +45,13 @@ class Held(Struct, frozen=True):
 
 
 async def backup(place: Place, folder: Path, at: str) -> Held:
-    """Copy ledger, marks and all artifacts that facts name into a folder, which must be empty or not be there."""
+    """Copy ledger and marks of one moment, and all artifacts they name, into a folder that is empty or not there."""
     if await asyncio.to_thread(_holds_something, folder):
         raise Conflict(f"{folder} is not empty: give a folder of its own to each backup")
-    # A release that opens or ends meanwhile must not lose its mark: one too many costs a look of the patrol.
-    marks = dict(await place.ledger.marks(""))
-    streams = {name: await place.ledger.read(name) for name in await place.ledger.streams("")}
-    marks |= dict(await place.ledger.marks(""))
-    artifacts = await _artifacts(place, streams)
+    lengths, marks = await _moment(place.ledger)
+    streams = {name: await _cut(place.ledger, name, length) for name, length in lengths.items() if length}
+    # Whatever names an artifact was written after it.
+    artifacts = await _artifacts(place, [*streams.values(), *marks.values()])
     files = {f"ledger/{_file(name)}.jsonl": content for name, content in streams.items()}
     files |= {f"marks/{_file(name)}": content for name, content in marks.items()}
     files |= {f"artifacts/{digest.removeprefix('sha256:')}": content for digest, content in artifacts.items()}
@@ -60,9 +62,33 @@ async def backup(place: Place, folder: Path, at: str) -> Held:
     return Held(at, streams, marks, artifacts, _sha256(listed))
 
 
-async def _artifacts(place: Place, streams: dict[str, bytes]) -> dict[str, bytes]:
+async def _moment(ledger: Ledger) -> tuple[dict[str, int], dict[str, bytes]]:
+    """Return how long every stream was at one moment, and the marks of that moment.
+
+    Streams only grow: when two looks find the same, nothing came between them.
+    One that is copied later than another would show what follows from a fact that is not in the copy.
+    """
+    before = None
+    for _ in range(LOOKS):
+        seen = await ledger.lengths(""), dict(await ledger.marks(""))
+        if seen == before:
+            return seen
+        before = seen
+    raise Unavailable(
+        f"the ledger was written between any two of {LOOKS} looks: take the backup while less is going on"
+    )
+
+
+async def _cut(ledger: Ledger, name: str, length: int) -> bytes:
+    content = (await ledger.read(name))[:length]
+    if len(content) != length or not content.endswith(b"\n"):
+        raise Unavailable(f"{name} was put back or redacted while it was copied: take the backup again")
+    return content
+
+
+async def _artifacts(place: Place, contents: Iterable[bytes]) -> dict[str, bytes]:
     """Return every artifact that is named, also by another one; images and models are named too and kept elsewhere."""
-    wanted = {found.decode() for content in streams.values() for found in DIGEST.findall(content)}
+    wanted = {found.decode() for content in contents for found in DIGEST.findall(content)}
     held: dict[str, bytes] = {}
     asked: set[str] = set()
     while new := wanted - asked:
