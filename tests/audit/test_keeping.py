@@ -11,7 +11,7 @@ from shared.backends.local.artifacts import FileArtifacts
 from shared.backends.local.ledger import SqliteLedger
 from shared.backends.memory import MemoryArtifacts, MemoryCheckpoints, MemoryLedger
 from shared.errors import Conflict, NotFound, Unavailable
-from shared.release import facts
+from shared.release import chain, facts
 from tests.audit.ledgers import checkpoint, live, place, signed, verified
 from tests.world import RUNNER, World
 from tools.audit import keeping
@@ -31,6 +31,12 @@ def restored(world: World, folder: Path) -> Verified:
     told = RUNNER.run(keeping.restore(keeping.read(folder), place(world), "cy@example.org"))
     world.restart()
     return told
+
+
+def live_signed() -> World:
+    world = signed()
+    live(world)
+    return world
 
 
 def lose(world: World) -> None:
@@ -188,6 +194,72 @@ def test_a_file_of_a_backup_that_is_gone_or_changed_is_named_and_nothing_is_rest
     (tmp_path / "backup.json").unlink()
     with pytest.raises(NotFound, match="is no whole backup"):
         keeping.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "keys/a",
+        "backup.json",
+        "/etc/hostname",
+        "ledger/../../secret.jsonl",
+        "ledger/..%2Fsecret.jsonl",
+        "ledger/release%2F%2Fa.jsonl",
+        "marks/..",
+        "marks/a/b",
+        "marks/open%2f1",
+        "artifacts/short",
+    ],
+)
+def test_a_list_that_names_anything_but_a_file_of_a_backup_is_refused(tmp_path: Path, entry: str) -> None:
+    listed = keeping.Listed(AT, {entry: chain.sha256(b"")})
+    (tmp_path / "backup.json").write_bytes(msgspec.json.encode(listed))
+    (tmp_path / "ledger").mkdir()
+    (tmp_path.parent / "secret.jsonl").write_bytes(b"")
+    with pytest.raises(Unavailable, match="is no file of a backup"):
+        keeping.read(tmp_path)
+
+
+@pytest.mark.parametrize("linked", ["file", "folder"])
+def test_a_link_in_a_backup_is_not_followed(tmp_path: Path, linked: str) -> None:
+    folder, elsewhere = tmp_path / "backup", tmp_path / "elsewhere"
+    backed_up(live_signed(), folder)
+    one = next((folder / "artifacts").iterdir())
+    moved = one if linked == "file" else one.parent
+    moved.rename(elsewhere)
+    moved.symlink_to(elsewhere)
+    with pytest.raises(Unavailable, match="is a link"):
+        keeping.read(folder)
+
+
+def test_a_backup_that_no_key_proves_is_put_back_only_by_whoever_takes_it_unproven(tmp_path: Path) -> None:
+    world = live_signed()
+    backed_up(world, tmp_path / "backup")
+    lose(world)
+    held = keeping.read(tmp_path / "backup")
+    nobody = msgspec.structs.replace(place(world), signer=None, prover=None, checkpoints=None)
+    with pytest.raises(Conflict, match="nothing was restored: no key is known"):
+        RUNNER.run(keeping.restore(held, nobody, "cy@example.org"))
+    assert RUNNER.run(world.ledger.lengths("")) == {}
+    assert not RUNNER.run(keeping.restore(held, nobody, "cy@example.org", unproven=True)).signing
+
+
+def test_lines_of_a_backup_that_nobody_signed_are_refused_with_a_key_and_taken_unproven(tmp_path: Path) -> None:
+    world = World()
+    live(world)
+    at = place(world)
+    RUNNER.run(keeping.backup(at, tmp_path / "backup", AT))
+    held = keeping.read(tmp_path / "backup")
+    with pytest.raises(Conflict, match="unsigned"):
+        RUNNER.run(keeping.restore(held, msgspec.structs.replace(at, ledger=MemoryLedger()), "cy@example.org"))
+    changed = {name: content.replace(b"because", b"instead") for name, content in held.streams.items()}
+    into = msgspec.structs.replace(at, ledger=MemoryLedger())
+    with pytest.raises(Conflict, match=r"nothing was restored: .*chain broken"):
+        RUNNER.run(
+            keeping.restore(msgspec.structs.replace(held, streams=changed), into, "cy@example.org", unproven=True)
+        )
+    into = msgspec.structs.replace(at, ledger=MemoryLedger())
+    assert RUNNER.run(keeping.restore(held, into, "cy@example.org", unproven=True)).findings
 
 
 def test_neither_a_backup_nor_a_ledger_is_written_over(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from shared.settings import read_audit
 from tests.audit.ledgers import live
 from tests.world import World
 from tools.cli.app import main
-from tools.cli.audit import in_red
+from tools.cli.audit import in_red, text
 from tools.local.keys import make_keys
 from tools.local.settings import Plan, app_settings
 
@@ -74,6 +74,33 @@ def test_an_auditor_verifies_asks_redacts_copies_and_puts_back(
     code, said = signalbox(tmp_path / "new", "restore", str(tmp_path / "copy"))
     assert (code, "streams and" in said) == (0, True)
     assert signalbox(tmp_path / "new", "audit", "verify", "--json")[0] == 0
+
+
+def test_a_backup_is_put_back_by_the_key_or_the_public_key_and_by_nobody_without(
+    state: tuple[Path, str], signalbox: Any, tmp_path: Path
+) -> None:
+    folder, _ = state
+    copy = str(tmp_path / "copy")
+    signalbox(folder, "backup", copy)
+    public = signalbox(folder, "audit", "key", "--public")[1].split()[0]
+    code, said = signalbox(tmp_path / "no", "restore", copy)
+    assert (code != 0, "no key is known" in said, "--unproven" in said) == (True, True, True)
+    other = text(Signer(b"x" * 32).public)
+    code, said = signalbox(tmp_path / "no", "restore", copy, "--public-key", other)
+    assert (code != 0, "nothing was restored" in said, "unsigned" in said) == (True, True, True)
+    (tmp_path / "key").write_text(make_keys(folder).audit + "\n")
+    code, said = signalbox(tmp_path / "by key", "restore", copy, "--key-file", str(tmp_path / "key"))
+    assert (code, "streams and" in said) == (0, True)
+    assert signalbox(tmp_path / "by key", "audit", "verify")[0] == 0
+    assert make_keys(tmp_path / "by key").audit == make_keys(folder).audit
+    code, said = signalbox(tmp_path / "by public", "restore", copy, "--public-key", public)
+    assert (code, f"AUDIT_PUBLIC_KEYS='{public}'" in said) == (0, True)
+    ours = signalbox(tmp_path / "by public", "audit", "key", "--public")[1].split()[0]
+    both = ("--public-key", public, "--public-key", ours)
+    assert signalbox(tmp_path / "by public", "audit", "verify", *both)[0] == 0
+    assert signalbox(tmp_path / "by public", "audit", "verify")[0] == 1
+    code, said = signalbox(tmp_path / "taken", "restore", copy, "--unproven")
+    assert (code, "Not every line of it was proven" in said) == (0, True)
 
 
 def test_a_line_that_was_edited_is_named_and_the_command_fails(state: tuple[Path, str], signalbox: Any) -> None:

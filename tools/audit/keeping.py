@@ -14,7 +14,7 @@ from shared.backends.local.durable import write_durably
 from shared.backends.memory import MemoryArtifacts, MemoryLedger
 from shared.errors import Conflict, NotFound, Unavailable
 from shared.ports import Ledger
-from shared.release import facts
+from shared.release import chain, facts
 from shared.streams import AUDIT
 from tools.audit.place import Place
 from tools.audit.verifying import Verified, verify
@@ -22,8 +22,11 @@ from tools.audit.verifying import Verified, verify
 LIST = "backup.json"
 DIGEST = re.compile(rb"sha256:[0-9a-f]{64}")
 LOOKS = 50
+LISTED = re.compile(r"(ledger(?=/.*\.jsonl$)|marks|artifacts(?=/[0-9a-f]{64}$))/([^/\\]+)")
 SCANNED = 1_000_000
 """An artifact of no more bytes is looked through for the names of others."""
+
+NO_KEY = "no key is known that proves a line, so anybody may have written them; give the key, or take them --unproven"
 
 
 class Listed(Struct, frozen=True):
@@ -114,17 +117,35 @@ def read(folder: Path) -> Held:
         raise Unavailable(f"{folder / LIST} cannot be read: {error}") from error
     kinds: dict[str, dict[str, bytes]] = {"ledger": {}, "marks": {}, "artifacts": {}}
     for name, digest in listed.files.items():
-        kind, _, file = name.partition("/")
-        try:
-            content = (folder / kind / file).read_bytes()
-        except FileNotFoundError:
-            raise Unavailable(f"{folder / name} is gone: take another backup") from None
+        kind, held = _named(folder, name)
+        content = _content(folder, name)
         if _sha256(content) != digest:
             raise Unavailable(f"{folder / name} is not what was written: take another backup")
-        kinds[kind][unquote(file)] = content
+        kinds[kind][held] = content
     streams = {name.removesuffix(".jsonl"): content for name, content in kinds["ledger"].items()}
     artifacts = {f"sha256:{name}": content for name, content in kinds["artifacts"].items()}
     return Held(listed.at, streams, kinds["marks"], artifacts, _sha256(list_))
+
+
+def _named(folder: Path, entry: str) -> tuple[str, str]:
+    """Return the kind and the name that an entry of the list stands for, if `backup` writes such ones.
+
+    The list may be anybody's: nothing is read outside the folder, and nothing gets a name that leads elsewhere.
+    """
+    found = LISTED.fullmatch(entry)
+    name = unquote(found[2]) if found else ""
+    if found is None or _file(name) != found[2] or {"", ".", ".."} & set(name.split("/")):
+        raise Unavailable(f"{folder / LIST} lists {entry!r}, which is no file of a backup: take another backup")
+    return found[1], name
+
+
+def _content(folder: Path, entry: str) -> bytes:
+    path = folder / entry
+    if path.is_symlink() or path.parent.is_symlink():
+        raise Unavailable(f"{path} is a link, which no backup holds: take another backup")
+    if not path.is_file():
+        raise Unavailable(f"{path} is gone: take another backup")
+    return path.read_bytes()
 
 
 async def proven(held: Held, place: Place) -> Verified:
@@ -135,16 +156,21 @@ async def proven(held: Held, place: Place) -> Verified:
     return await verify(Place(ledger, MemoryArtifacts(), place.checkpoints, place.signer, place.prover))
 
 
-async def restore(held: Held, place: Place, by: str) -> Verified:
+async def restore(held: Held, place: Place, by: str, unproven: bool = False) -> Verified:
     """Put a backup into an empty ledger; `Conflict` when it is not empty, or when a line does not prove itself.
 
+    With `unproven` lines count that nobody signed; those that were changed do not.
     What came after the backup is lost, and the checkpoints tell how many lines that is.
     """
+    if place.prover is None and not unproven:
+        raise Conflict(f"nothing was restored: {NO_KEY}")
     if await place.ledger.lengths("") or await place.ledger.marks(""):
         raise Conflict("the ledger is not empty: restore into a new state folder, or into an empty account")
     streams, verified = place.streams, await proven(held, place)
-    if wrong := [str(found) for found in verified.findings if found.what != "truncated"]:
+    passed = ("truncated", "unsigned") if unproven else ("truncated",)
+    if wrong := [str(found) for found in verified.findings if found.what not in passed]:
         raise Conflict("nothing was restored: " + "; ".join(wrong))
+    _chained(held)
     for digest, content in held.artifacts.items():
         if await place.artifacts.put(content) != digest:
             raise Unavailable(f"the backup's {digest} holds other bytes")
@@ -156,6 +182,15 @@ async def restore(held: Held, place: Place, by: str) -> Verified:
     for name, content in held.marks.items():
         await place.ledger.mark(name, content)
     return verified
+
+
+def _chained(held: Held) -> None:
+    """Of a line that nobody signed the audit says no more than that: its chain is looked at in any case."""
+    try:
+        for name, content in held.streams.items():
+            chain.decode(name, content)
+    except chain.Broken as error:
+        raise Conflict(f"nothing was restored: {error}") from error
 
 
 def _holds_something(folder: Path) -> bool:

@@ -1,5 +1,6 @@
 """What is kept of a ledger, and for how long: `signalbox backup`, `restore`, `audit redact` and `audit retain`."""
 
+import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,11 +9,21 @@ from typing import Annotated
 import typer
 from msgspec import to_builtins
 
-from tools.audit import keeping, redacting, verifying
+from shared.backends.signing import Signer
+from shared.settings import read_audit
+from tools.audit import keeping, place, redacting, verifying
+from tools.audit.place import Place
 from tools.cli.app import Json, Reason, State, app, tell
-from tools.cli.audit import Of, Second, audit, done, opened
+from tools.cli.audit import Of, Second, Trusted, audit, done, opened, text
 from tools.cli.people import By, who
-from tools.cli.reach import command
+from tools.cli.provision import given_settings
+from tools.cli.reach import command, find_state
+from tools.local.keys import make_keys
+
+KeyFile = Annotated[
+    Path | None, typer.Option(exists=True, dir_okay=False, help="A file that holds the AUDIT_KEY that signed it.")
+]
+Unproven = Annotated[bool, typer.Option("--unproven", help="Take lines too that no key proves.")]
 
 
 @audit.command()
@@ -87,21 +98,45 @@ async def _backup(state: Path | None, settings: Path | None, folder: Path) -> ke
 def restore(
     folder: Annotated[Path, typer.Argument(help="What `backup` wrote.")],
     by: By = None,
+    key_file: KeyFile = None,
+    public_key: Trusted = None,
+    unproven: Unproven = False,
     checkpoints: Second = "",
     settings: Of = None,
     state: State = None,
     json: Json = False,
 ) -> None:
-    """Put a backup into an empty ledger, once every line of it has proven itself."""
+    """Put a backup into an empty ledger, once every line of it has proven itself by the keys that are given."""
 
     async def restored() -> tuple[keeping.Held, verifying.Verified]:
-        held = keeping.read(folder)
-        return held, await keeping.restore(held, opened(state, settings, checkpoints, new=True), who(by))
+        held, trusted = keeping.read(folder), list(public_key or ())
+        into = _into(state, settings, checkpoints, key_file.read_text().strip() if key_file else "", trusted)
+        return held, await keeping.restore(held, into, who(by), unproven)
 
     held, verified = done(restored())
     lost = [found.said for found in verified.findings]
     told = {"at": held.at, "streams": len(held.streams), "artifacts": len(held.artifacts), "lost": lost}
+    told["proven"] = verified.signing and not unproven
     shown = [f"{len(held.streams)} streams and {len(held.artifacts)} artifacts as they were at {held.at}"]
     shown += [f"  !!  {found}" for found in map(str, verified.findings)]
+    shown += ["  !!  Not every line of it was proven: you took it as it was."] if unproven else []
+    shown += [f"Start it with AUDIT_PUBLIC_KEYS='{' '.join(public_key)}': these prove its lines."] if public_key else []
     shown.append("Give CHECKPOINTS a new place: those of before tell of what was lost.")
     tell(told, "\n".join(shown), json, f"{command()} audit verify")
+
+
+def _into(state: Path | None, settings: Path | None, checkpoints: str, key: str, trusted: list[str]) -> Place:
+    """Return where it is put: what is restored is signed from now on, so a new state folder gets its keys first."""
+    believed = [*trusted, *([text(Signer(read_audit({"AUDIT_KEY": key}).key).public)] if key else [])]
+    if settings is not None and key:
+        values, _, _ = given_settings(settings)
+        second = {"CHECKPOINTS": checkpoints} if checkpoints else {}
+        return place.of_settings(values | second | {"AUDIT_KEY": key, "AUDIT_KEY_FILE": ""}, believed)
+    if settings is None and (believed or os.environ.get("AUDIT_PUBLIC_KEYS")):
+        make_keys(_made(find_state(state)), key)
+    return opened(state, settings, checkpoints, True, believed)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder

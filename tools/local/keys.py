@@ -56,11 +56,12 @@ def read_keys(state: Path) -> Keys:
     return _keys(raw)
 
 
-def make_keys(state: Path) -> Keys:
-    """The keys of `state`, generated where they are missing."""
+def make_keys(state: Path, audit: str = "") -> Keys:
+    """The keys of `state`, generated where they are missing; a ledger that was signed before comes with its own."""
     with held(state / "keys.lock", wait=True):
         raw = read_json(state / "keys.json") or {}
         made = {name: secrets.token_urlsafe(32) for name in _NAMES if not raw.get(name)}
+        made |= {"audit": audit} if audit and "audit" in made else {}
         if made or "secrets" not in raw:
             raw = {"secrets": {}, **raw, **made}
             write_json(state / "keys.json", raw)
