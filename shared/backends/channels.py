@@ -3,13 +3,14 @@
 The address of a channel holds its secret, so nothing that Apprise or its transport says reaches a log or a fact.
 """
 
-import asyncio
 import logging
 import re
 import threading
 from collections.abc import Mapping
+from functools import partial
 from urllib.parse import quote
 
+from shared.backends.beside import SECONDS, Beside
 from shared.errors import Blocked, Unavailable
 
 # What they say at the level DEBUG holds the path of a request, which is the secret of many a channel.
@@ -19,17 +20,20 @@ _SAYS_PATHS = ("urllib3.connectionpool", "requests_oauthlib")
 class AppriseChannels:
     """`Channels`; `mail` is an address with `{to}` in it, empty when people get no mails."""
 
-    def __init__(self, channels: Mapping[str, str], mail: str) -> None:
-        self._channels, self._mail = channels, mail
+    def __init__(self, channels: Mapping[str, str], mail: str, seconds: float = SECONDS) -> None:
+        self._channels, self._mail, self._beside = channels, mail, Beside(seconds)
         self.mails = bool(mail)
 
     async def send(self, channel: str, subject: str, text: str) -> None:
         """Send to a channel by the name of its secret."""
-        await asyncio.to_thread(_send, f"SECRET_{channel}", self._channels[channel], subject, text)
+        named = f"SECRET_{channel}"
+        sent = partial(_send, named, self._channels[channel], subject, text)
+        await self._beside.run(f"the service behind {named}", sent)
 
     async def mail(self, person: str, subject: str, text: str) -> None:
         """Send to one person."""
-        await asyncio.to_thread(_send, "MAIL", self._mail.replace("{to}", quote(person, safe="")), subject, text)
+        sent = partial(_send, "MAIL", self._mail.replace("{to}", quote(person, safe="")), subject, text)
+        await self._beside.run("the service behind MAIL", sent)
 
 
 class _Silence(logging.Filter):

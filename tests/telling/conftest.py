@@ -1,8 +1,10 @@
 """A git host, or a channel, on this machine: it keeps what it was sent and answers as it is told."""
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -52,3 +54,39 @@ def sink() -> Iterator[Sink]:
     yield made
     server.shutdown()
     server.server_close()
+
+
+@dataclass
+class Dripping:
+    """It answers a byte at a time, and is done once it is let go; then every answer was a good one."""
+
+    url: str
+    asked: threading.Event = field(default_factory=threading.Event)
+    let_go: threading.Event = field(default_factory=threading.Event)
+
+    def serve(self, listening: socket.socket) -> None:
+        """Take one call after the other, each in a thread."""
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=self._answer, args=(listening.accept()[0],), daemon=True).start()
+
+    def _answer(self, caller: socket.socket) -> None:
+        with suppress(OSError), caller:
+            caller.recv(65536)
+            self.asked.set()
+            caller.sendall(b"HTTP/1.1 201 Created\r\nX-Drips: ")
+            for _ in range(200):
+                if self.let_go.wait(0.05):
+                    break
+                caller.sendall(b".")
+            caller.sendall(b"\r\nContent-Length: 0\r\n\r\n")
+
+
+@pytest.fixture
+def dripping() -> Iterator[Dripping]:
+    """One that listens on a free port."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        made = Dripping(f"http://127.0.0.1:{listening.getsockname()[1]}")
+        threading.Thread(target=made.serve, args=(listening,), daemon=True).start()
+        yield made
+        made.let_go.set()
