@@ -45,6 +45,8 @@ class ProjectState(Struct):
     """The approval policy in force."""
     backed: dict[str, tuple[facts.PolicyBacked, ...]] = field(default_factory=dict)
     """Who agreed on a weaker policy in its place, by its digest."""
+    pushers: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Who pushed each commit, as git hosts told, whenever they did."""
     ci: dict[tuple[str, str], facts.CiEnded] = field(default_factory=dict)
     """What outside CIs said last, by their name and the commit."""
 
@@ -147,6 +149,8 @@ def learn(state: ProjectState, fact: Fact) -> None:
             state.schedule = fact
         case facts.CiEnded(name=name, commit=commit):
             state.ci[name, commit] = max(state.ci.get((name, commit), fact), fact, key=_run)
+        case facts.CameIn(notice={"kind": "Pushed", "after": str(commit), "by": str(by)}) if by:
+            state.pushers[commit] = tuple(sorted({*state.pushers.get(commit, ()), by}))
         case facts.NewerBegun(number=number):
             state.begun = max(state.begun, number)
         case facts.ReleaseParked(release=release):

@@ -60,7 +60,7 @@ async def _question(turn: Turn) -> Asked:
         quorum=rules.quorum,
         expires=int(turn.now.timestamp() + rules.answer_days * 86400),
         policy=rules.digest,
-        makers=() if rules.self_approval else policies.makers(turn.state, turn.known),
+        makers=() if rules.self_approval else await policies.makers_since(turn),
         required=rules.required,
         at=int(turn.now.timestamp()),
     )

@@ -250,3 +250,35 @@ def test_whom_the_file_names_no_longer_neither_agrees_on_a_weaker_policy_nor_is_
         accept(world, "mal")
     assert accept(world, "eve").status == 202
     assert in_force(world).quorum == 2
+
+
+def test_who_made_what_came_in_since_the_live_one_made_what_goes_live_with_it() -> None:
+    world = house(PROJECTS)
+    world.decide(asked(world, by=who("x")), who("ana"))
+    world.run()
+    world.decide(asked(world, "b", by=who("ana")), who("bo"), "reject")
+    world.run()
+    last = asked(world, "c", by=who("eve"))
+    assert world.state(last).asked[1].makers == (who("eve"), who("dee"), who("ana"))
+    with pytest.raises(NotAllowed, match=r"ana@example\.org made this change"):
+        world.decide(last, who("ana"))
+    world.decide(last, who("bo"))
+    world.run()
+    assert world.live() == last
+    # What is live is made by nobody any more.
+    assert world.state(asked(world, "d", by=who("eve"))).asked[1].makers == (who("eve"), who("dee"))
+
+
+def test_whoever_is_told_later_to_have_pushed_it_made_it_too() -> None:
+    world = house(PROJECTS)
+    world.data()
+    world.run()
+    new = world.commit("a")
+    world.wait(minutes=10)
+    world.patrol()
+    world.run()
+    release = list(world.state_of_project().numbered)[-1]
+    assert world.state(release).asked[1].makers == (who("dee"),)
+    assert world.tell_push(new, by=who("ana")) == release
+    with pytest.raises(NotAllowed, match=r"ana@example\.org made this change"):
+        world.decide(release, who("ana"))
