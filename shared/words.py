@@ -10,6 +10,8 @@ from shared.release import adopted, facts, gates
 from shared.release.facts import Fact
 from shared.release.ids import alias
 from shared.release.line import known
+from shared.release.people import among
+from shared.release.policy import Verdict
 from shared.release.state import State
 
 PARKED = "Look at its log and mend the cause; then let it try again (signalbox resume), or cancel it"
@@ -180,6 +182,24 @@ def waiting(state: State) -> str:
     return f"{who} must decide by {day(asked.expires)}{count}"
 
 
+def fell_short(verdict: Verdict) -> str:
+    """Say how many agreed, what is lacking, and whether anybody else may agree at all."""
+    lacking = [f"{len(verdict.agreed)} of {len(verdict.agreed) + verdict.lacking} agreed"]
+    lacking += [f"nobody of @{name} did" for name in verdict.groups]
+    return ", ".join(lacking) + ("" if verdict.enough else "; nobody else may")
+
+
+def _too_few(asked: facts.Asked) -> str:
+    """Say that those who may agree are not enough, where makers are among those who are asked."""
+    able = [who for who in asked.approvers if not among(who, asked.makers)]
+    groups = [f"@{name}" for name, of in asked.required.items() if not any(among(who, of) for who in able)]
+    if len(able) >= asked.quorum and not groups:
+        return ""
+    may = f"{', '.join(able) or 'nobody'} may agree, for the others made this change"
+    need = f"{asked.quorum} must" + "".join(f", and somebody of {name}" for name in groups)
+    return f"\nTHIS CANNOT BE APPROVED: {may}, and {need}. Name more people in projects.toml.\n"
+
+
 def day(seconds: int) -> str:
     """Return a moment as a day in UTC."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%d %b %Y")
@@ -208,7 +228,7 @@ Read the evidence and decide (this link is yours alone, {approver}; opening it d
 
 Answer until {day(asked.expires)};
 {asked.quorum} of {len(asked.approvers)} must agree; nobody answering means that production stays as it is.
-"""
+{_too_few(asked)}"""
     return subject, text
 
 

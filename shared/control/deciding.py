@@ -5,6 +5,7 @@ from typing import Any, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from shared import words
 from shared.answers import Answer, Order
 from shared.control import judging
 from shared.control.emergency import Emergency
@@ -149,6 +150,8 @@ def _told(known: state.State, given: DecisionGiven, verdict: policy.Verdict) -> 
         lacking = [f"{verdict.lacking} more must agree"] if verdict.lacking else []
         lacking += [f"somebody of @{name} must agree" for name in verdict.groups]
         message = f"Approved by {given.approver}; {', and '.join(lacking)}."
+        if not verdict.enough:
+            message += f" But {words.fell_short(verdict)}: name more people in projects.toml, and open a new release."
     told = {"release": given.release, "alias": ids.alias(given.release), "decision": given.decision}
     return told | {"approver": given.approver, "evidence": given.evidence, "message": message}
 

@@ -62,6 +62,8 @@ class Verdict(Struct, frozen=True):
     """The required groups of which nobody agreed."""
     missing: tuple[str, ...]
     rejected: Decided | None = None
+    enough: bool = True
+    """Whether all who may still agree, together with those who did, are enough."""
 
     @property
     def approved(self) -> bool:
@@ -122,19 +124,25 @@ def judge(
     barred = () if policy.self_approval and (present is None or present.self_approval) else makers
     rules = {"approve": present, "reject": in_force or present}
     heard = {who.approver: _heard(policy, who, barred, rules[who.decision]) for who in given}
-    agreed = _matched({who.approver: heard[who.approver] for who in given if who.decision == "approve"})
+    agreeing = {who.approver: heard[who.approver] for who in given if who.decision == "approve"}
+    agreed = _matched(agreeing)
     rejected = [who for who in given if who.decision == "reject" and heard[who.approver]]
     free = [who for who in policy.approvers if not among(who, barred) and (present is None or present.voices(who))]
+    missing = tuple(who for who in free if not among(who, [each.approver for each in given]))
+    groups = tuple(
+        name
+        for name, members in policy.required.items()
+        if not any(among(voice, members) for who in agreed for voice in heard[who])
+    )
+    at_most = len(_matched(agreeing | {who: (who,) for who in missing}))
     return Verdict(
         agreed=tuple(agreed),
         lacking=max(policy.quorum - len(agreed), 0),
-        groups=tuple(
-            name
-            for name, members in policy.required.items()
-            if not any(among(voice, members) for who in agreed for voice in heard[who])
-        ),
-        missing=tuple(who for who in free if not among(who, [each.approver for each in given])),
+        groups=groups,
+        missing=missing,
         rejected=rejected[0] if rejected else None,
+        enough=at_most >= policy.quorum
+        and all(any(among(who, policy.required[name]) for who in missing) for name in groups),
     )
 
 

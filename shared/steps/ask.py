@@ -18,7 +18,7 @@ async def look(turn: Turn) -> Found:
         or outrun(turn)
         or await _decided(turn)
         or _overtaken(turn)
-        or _expired(turn)
+        or await _expired(turn)
     ):
         return Ended((over,))
     name = turn.job_name("ask", turn.round)
@@ -105,16 +105,11 @@ def _superseded(turn: Turn, reason: str) -> Fact:
 
 async def _decided(turn: Turn) -> Fact | None:
     asked = turn.state.asked.get(turn.round)
-    given = turn.state.decided.get(turn.round, {})
     if asked is not None and (glass := turn.state.glass.get(turn.round)):
         return Approved(turn.round, glass.evidence, (glass.by,), glass=True)
-    if asked is None or not given:
+    if asked is None or not turn.state.decided.get(turn.round):
         return None
-    rules = await policies.asked_under(turn.outside.artifacts, asked, turn.project)
-    about = [decision for decision in given.values() if decision.evidence == asked.evidence]
-    makers = (*policies.makers(turn.state, turn.known), *asked.makers)
-    in_force = await policies.in_force(turn.outside.artifacts, turn.known, turn.project)
-    verdict = policy.judge(rules, about, makers, policy.of(turn.project), in_force)
+    verdict = await _verdict(turn, asked)
     if verdict.rejected is not None:
         said = verdict.rejected
         reason = f"{said.approver}: {said.reason}"
@@ -122,13 +117,28 @@ async def _decided(turn: Turn) -> Fact | None:
     return Approved(turn.round, asked.evidence, verdict.agreed) if verdict.approved else None
 
 
-def _expired(turn: Turn) -> Fact | None:
+async def _verdict(turn: Turn, asked: Asked) -> policy.Verdict:
+    given = turn.state.decided.get(turn.round, {})
+    rules = await policies.asked_under(turn.outside.artifacts, asked, turn.project)
+    about = [decision for decision in given.values() if decision.evidence == asked.evidence]
+    makers = (*policies.makers(turn.state, turn.known), *asked.makers)
+    in_force = await policies.in_force(turn.outside.artifacts, turn.known, turn.project)
+    return policy.judge(rules, about, makers, policy.of(turn.project), in_force)
+
+
+async def _expired(turn: Turn) -> Fact | None:
     asked = turn.state.asked.get(turn.round)
     if asked is None or turn.now.timestamp() < asked.expires:
         return None
     days = (asked.expires - asked.at) / 86400 if asked.at else turn.project.policy.answer_days
+    advice = "Ask for a new release of the same commit when somebody can decide"
     reason = f"nobody answered within {days:g} days"
-    return ReleaseEnded("expired", "ask", reason, "Ask for a new release of the same commit when somebody can decide")
+    verdict = await _verdict(turn, asked)
+    if verdict.agreed or not verdict.enough:
+        reason = words.fell_short(verdict)
+    if not verdict.enough:
+        advice = "Name more people in projects.toml, or let somebody else make the change; then open a new release"
+    return ReleaseEnded("expired", "ask", reason, advice)
 
 
 def approval_link(outside: Outside, release: str, asked: Asked, approver: str) -> str:

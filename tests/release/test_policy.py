@@ -107,6 +107,15 @@ def test_of_each_required_group_one_must_agree() -> None:
     assert judge(rules, [yes("ana"), yes("cy")], ()).approved
 
 
+def test_it_is_known_when_those_who_may_still_agree_are_not_enough() -> None:
+    rules = ApprovalPolicy(("ana", "bo"), 2, required={"risk": ("ana",)})
+    assert judge(rules, [yes("bo")], ()).enough
+    assert not judge(rules, [yes("bo")], ("ana",)).enough
+    assert not judge(replace(rules, quorum=1), [yes("bo")], ("ana",)).enough
+    assert judge(replace(rules, quorum=1, required={}), [], ("ana",)).enough
+    assert judge(rules, [yes("bo"), yes("ana")], ()).enough
+
+
 def test_a_delegate_answers_for_one_who_is_heard_once() -> None:
     rules = ApprovalPolicy(("ana", "bo"), 2, required={"risk": ("ana",)}, delegations=(Delegation("ana", "dee", DAY),))
     assert judge(rules, [yes("dee", "ana"), yes("bo")], ()).approved

@@ -282,3 +282,28 @@ def test_whoever_is_told_later_to_have_pushed_it_made_it_too() -> None:
     assert world.tell_push(new, by=who("ana")) == release
     with pytest.raises(NotAllowed, match=r"ana@example\.org made this change"):
         world.decide(release, who("ana"))
+
+
+def test_a_quorum_that_nobody_can_meet_any_more_is_told_when_asking_and_in_the_end() -> None:
+    world = house(PROJECTS, quorum=2)
+    release = asked(world, by=who("ana"))
+    letter = world.outbox[f"{release}-ask-1", who("bo")]
+    assert "THIS CANNOT BE APPROVED: bo@example.org may agree, for the others made this change, and 2 must." in letter
+    assert "But 1 of 2 agreed; nobody else may" in world.decide(release, who("bo")).body["message"]
+    world.wait(days=8)
+    world.patrol()
+    world.run()
+    ended = world.state(release).ended
+    assert ended is not None
+    assert (ended.how, ended.reason) == ("expired", "1 of 2 agreed; nobody else may")
+    # Where others may still agree, nothing is said of it.
+    other = house(quorum=3)
+    second = asked(other)
+    assert "CANNOT" not in other.outbox[f"{second}-ask-1", who("bo")]
+    assert "nobody else" not in other.decide(second, who("bo")).body["message"]
+    other.wait(days=8)
+    other.patrol()
+    other.run()
+    ended = other.state(second).ended
+    assert ended is not None
+    assert ended.reason == "1 of 3 agreed, nobody of @risk did"
