@@ -91,7 +91,7 @@ class Control(Struct, frozen=True):
         adopting = Adopting(outside, streams, opening)
         governing = Governing(outside, streams, opening)
         reading = Reading(outside, streams)
-        emergency = Emergency(outside, streams)
+        emergency, ruling = Emergency(outside, streams), Ruling(outside, streams)
         return Control(
             outside=outside,
             streams=streams,
@@ -103,7 +103,7 @@ class Control(Struct, frozen=True):
             working=Working(outside, streams, locks),
             closing=Closing(outside, streams, governing),
             deciding=Deciding(outside, streams, emergency),
-            ruling=Ruling(outside, streams),
+            ruling=ruling,
             emergency=emergency,
             patrolling=Patrolling(
                 outside=outside,
@@ -112,6 +112,7 @@ class Control(Struct, frozen=True):
                 governing=governing,
                 emergency=emergency,
                 reminding=Reminding(outside, streams),
+                ruling=ruling,
                 heads=Heads(outside, streams, opening, branch_minutes, {}),
             ),
             reading=reading,

@@ -11,6 +11,7 @@ from shared.control.governing import Governing
 from shared.control.heads import Heads
 from shared.control.opening import Opening
 from shared.control.reminding import Reminding
+from shared.control.ruling import Ruling
 from shared.control.working import again
 from shared.errors import Moved, SignalboxError
 from shared.ports import Outside
@@ -29,6 +30,7 @@ class Patrolling(Struct, frozen=True):
     governing: Governing
     emergency: Emergency
     reminding: Reminding
+    ruling: Ruling
     heads: Heads
 
     async def patrol(self) -> list[Order]:
@@ -42,6 +44,7 @@ class Patrolling(Struct, frozen=True):
         for name in self.outside.projects:
             orders += await _looked(name, self._unmarked(name, marked))
             orders += await _looked(name, self.emergency.look(name))
+            orders += await _looked(name, self.ruling.look(name))
             orders += await _looked(name, self._address(name))
             orders += await _looked(name, self.governing.turns(name))
         orders += await self.heads.look()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from shared.answers import Answer
+from shared.answers import Answer, Order
 from shared.errors import Conflict, Moved, NotAllowed, NotFound
 from shared.ports import Outside
 from shared.release import facts, policy
@@ -13,6 +13,7 @@ from shared.release.known import KnownPolicy
 from shared.release.notices import PolicyAccepted
 from shared.release.people import among, same
 from shared.release.policy import ApprovalPolicy, Role
+from shared.release.project import ProjectState
 from shared.steps import policies
 from shared.streams import Streams, project_stream
 
@@ -57,7 +58,7 @@ class Ruling(Struct, frozen=True):
         """Return the policy in force and the one in the file, which waits when it is another."""
         entry, known = self._entry(name), await self.streams.project(name)
         rules, written = await self.in_force(name, entry), policy.of(entry)
-        backed = tuple(each.by for each in known.backed.get(written.digest, ()))
+        backed = tuple(each.by for each in self._backed(known, rules, written))
         return KnownPolicy(name, rules, written, policy.weaker(rules, written), backed, known.policy)
 
     async def accept(self, asked: PolicyAccepted) -> Answer:
@@ -72,8 +73,7 @@ class Ruling(Struct, frozen=True):
             if known.policy is None or known.policy.digest == written.digest:
                 return _accepted(asked, "in force", "This policy is in force.")
             rules = await policies.in_force(self.outside.artifacts, known, entry)
-            backed = [each for each in known.backed.get(written.digest, ()) if policy.names(written, each.by)]
-            new = _ruled(asked, rules, written, known.policy.digest, backed)
+            new = _ruled(asked, rules, written, known.policy.digest, self._backed(known, rules, written), self._now())
             if new is None:
                 return _accepted(asked, "waits", "You agreed already; somebody else must too.")
             if not kept:
@@ -88,6 +88,27 @@ class Ruling(Struct, frozen=True):
                 return _accepted(asked, "waits", "It is weaker than the one in force: somebody else must agree too.")
             return _accepted(asked, "in force", "This policy is in force. What was asked before goes by the old one.")
 
+    async def look(self, name: str) -> list[Order]:
+        """End what was backed when the file says another policy: who backed one has not seen what came between."""
+        stream = await self.streams.recall(project_stream(name))
+        backed, written = self.streams.project_of(stream).backed, policy.of(self.outside.projects[name]).digest
+        over = [digest for digest in backed if digest != written]
+        if over:
+            ended = [facts.BackingEnded(digest, "projects.toml says another policy since") for digest in over]
+            await self.streams.append(stream, ended)
+        return []
+
+    def _backed(
+        self, known: ProjectState, rules: ApprovalPolicy, written: ApprovalPolicy
+    ) -> tuple[facts.PolicyBacked, ...]:
+        """Return who agreed to the file's policy and is still named by it, for as long as answers count."""
+        since = self._now() - rules.answer_days * 86400
+        backed = known.backed.get(written.digest, ())
+        return tuple(each for each in backed if each.at > since and policy.names(written, each.by))
+
+    def _now(self) -> int:
+        return int(self.outside.clock().timestamp())
+
     def _entry(self, name: str) -> Project:
         entry = self.outside.projects.get(name)
         if entry is None:
@@ -101,6 +122,7 @@ def _ruled(
     written: ApprovalPolicy,
     old: str,
     backed: Sequence[facts.PolicyBacked],
+    now: int,
 ) -> facts.PolicySet | facts.PolicyBacked | None:
     """Return what an acceptance comes to, None when this person said so already."""
     if asked.how not in EVERYWHERE:
@@ -114,7 +136,7 @@ def _ruled(
     if not policy.names(written, asked.by):
         raise NotAllowed(f"projects.toml no longer names {asked.by}, who says nothing about rules that leave them out")
     if weaker and not first:
-        return facts.PolicyBacked(written.digest, old, asked.by, asked.reason)
+        return facts.PolicyBacked(written.digest, old, asked.by, asked.reason, now)
     if weaker and same(first, asked.by):
         return None
     by = (first, asked.by) if weaker else (asked.by,)

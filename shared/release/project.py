@@ -168,6 +168,8 @@ def learn(state: ProjectState, fact: Fact) -> None:
         case facts.PolicyBacked(digest=digest, old=old):
             if state.policy and old == state.policy.digest:
                 state.backed[digest] = (*state.backed.get(digest, ()), fact)
+        case facts.BackingEnded(digest=digest):
+            state.backed.pop(digest, None)
         case facts.CommitPassed(number=number):
             if state.passed is None or number > state.passed.number:
                 state.passed = fact

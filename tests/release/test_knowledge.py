@@ -59,7 +59,7 @@ PROJECT_FREE |= {"GlassWaits", "GlassSettled"}
 # What was wanted before a number or a decision is answered by it; the last word about a schedule or a parking stands;
 # a policy takes the place of the one in force, and of no other.
 PROJECT_ORDERED = {"TrainingWanted", "Governed", "ScheduleSet", "ReleaseParked", "ReleaseResumed"}
-PROJECT_ORDERED |= {"PolicyBacked", "PolicySet"}
+PROJECT_ORDERED |= {"PolicyBacked", "BackingEnded", "PolicySet"}
 PROJECT_FIRST = {"ReleaseNumbered": lambda fact: fact.release, "ReleaseClosed": lambda fact: fact.release}
 
 ENVIRONMENT_FREE = {"LiveSeen", "SwitchGivenUp"}

@@ -287,6 +287,7 @@ def test_a_policy_takes_the_place_of_the_one_in_force_and_of_no_other() -> None:
     backed = PolicyBacked("three", "two", "ana", "as agreed")
     known = project.fold([first, second, backed, replace(backed, by="bo"), replace(backed, old="one")])
     assert [each.by for each in known.backed["three"]] == ["ana", "bo"]
+    assert project.fold([first, second, backed, facts.BackingEnded("three", "another")]).backed == {}
     assert project.fold([first, second, backed, PolicySet("four", "two", ("bo",), "")]).backed == {}
 
 

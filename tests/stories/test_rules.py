@@ -307,3 +307,20 @@ def test_a_quorum_that_nobody_can_meet_any_more_is_told_when_asking_and_in_the_e
     ended = other.state(second).ended
     assert ended is not None
     assert ended.reason == "1 of 3 agreed, nobody of @risk did"
+
+
+def test_who_backed_a_weaker_policy_is_not_counted_when_answers_count_no_more_or_the_file_said_another() -> None:
+    world = house()
+    asked(world)
+    change(world, quorum=1)
+    assert accept(world, "ana").status == 202
+    world.wait(days=8)
+    assert RUNNER.run(world.control.ruling.show("houses")).backed == ()
+    assert [accept(world, name).status for name in ("bo", "bo")] == [202, 202]
+    world.patrol()
+    change(world, quorum=2)
+    world.patrol()
+    change(world, quorum=1)
+    assert accept(world, "cy").status == 202
+    assert in_force(world).quorum == 2
+    assert accept(world, "eve").status == 200

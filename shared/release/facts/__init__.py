@@ -29,6 +29,7 @@ from shared.release.facts.of_environment import (
 )
 from shared.release.facts.of_project import (
     ApprovalAsked,
+    BackingEnded,
     CameIn,
     CiEnded,
     CommitPassed,
@@ -87,6 +88,7 @@ __all__ = [
     "ApprovalAsked",
     "Approved",
     "Asked",
+    "BackingEnded",
     "Became",
     "BlobSeen",
     "Blocked",

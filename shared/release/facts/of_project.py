@@ -157,6 +157,15 @@ class PolicyBacked(Fact, frozen=True):
     old: str
     by: str
     reason: str
+    at: int = 0
+    """Seconds since 1970; it counts for as long as people have to answer."""
+
+
+class BackingEnded(Fact, frozen=True):
+    """What was backed counts no more: the file says another policy since."""
+
+    digest: str
+    reason: str
 
 
 class PolicySet(Fact, frozen=True):
