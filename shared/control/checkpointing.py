@@ -38,7 +38,8 @@ class Checkpointing(Struct, frozen=True):
         signed = self.streams.sign is not None
         # What is older than the key is proven by the first signed one, so that one waits for nothing.
         due = bool(kept) and signed and not checkpoint.first_signed(kept)
-        # The row that tells of a checkpoint is no reason for another one.
+        # A stream that is gone is told of once; the row that tells of a checkpoint is no reason for another one.
+        due = due or any(_gone(name) not in kept[-1].checkpoint.broken for name in covered if name not in lengths)
         if not due and not {name for name, length in lengths.items() if _length(covered, name) != length} - {AUDIT}:
             return None
         prover = self.prover if any(each.sig for each in kept) else None
@@ -76,7 +77,7 @@ class Checkpointing(Struct, frozen=True):
         self, covered: Mapping[str, Covered], lengths: Mapping[str, int], prover: Prover | None
     ) -> tuple[list[Covered], list[str]]:
         new: list[Covered] = []
-        broken = [f"stream {name} is gone" for name in covered if name not in lengths]
+        broken = [_gone(name) for name in covered if name not in lengths]
         for name, length in lengths.items():
             before = covered.get(name) or Covered(name, 0, 0, chain.first_head(name))
             if before.length == length:
@@ -113,6 +114,10 @@ class Checkpointing(Struct, frozen=True):
             raise chain.Broken(f"stream {name}: its first {before.lines} lines are not those of the last checkpoint")
         whole = chain.go_on(seen, b"".join(lines[before.lines :]))
         return Covered(name, len(whole.records), whole.position, whole.head), lines[before.lines :]
+
+
+def _gone(name: str) -> str:
+    return f"stream {name} is gone"
 
 
 def _total(covered: Mapping[str, Covered]) -> int:

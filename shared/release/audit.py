@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from shared.release import chain
 from shared.release.chain import Line
-from shared.release.checkpoint import Covered
+from shared.release.checkpoint import Covered, key_of
 
 What = Literal["edited", "inserted", "removed", "reordered", "truncated", "rolled back", "unsigned", "spliced"]
 ROWS = 64
@@ -55,6 +55,8 @@ class Known(Struct, frozen=True):
     redacted: Mapping[tuple[str, int], str] = {}
     names: Sequence[str] = ()
     """All streams: a line that does not belong may have been written into another one."""
+    retired: Mapping[str, int] = {}
+    """Keys that others replaced, with the first checkpoint of the other one: what they sign behind it is forged."""
 
 
 class Examined(Struct, frozen=True):
@@ -92,6 +94,15 @@ def read_line(line: bytes) -> Line | None:
         return None
 
 
+def _readable(line: bytes) -> Line | None:
+    """Return what a line says, None also when that is not what its kind says."""
+    read = read_line(line)
+    try:
+        return read if read is not None and chain.fact_of(read) else None
+    except msgspec.MsgspecError:
+        return None
+
+
 def signed_as(name: str, line: bytes, read: Line) -> bytes:
     """Return what the signature of a line must be of, if it stood in the stream `name`."""
     return chain.message(name, read.was.line if read.was else chain.sha256(chain.without_signature(line, read.sig)))
@@ -118,7 +129,7 @@ class _Walk:
 
     def __init__(self, name: str, lines: list[bytes], known: Known) -> None:
         self.name, self.lines, self.known = name, lines, known
-        self.read = [read_line(line) for line in lines]
+        self.read = [_readable(line) for line in lines]
         self.states = [self._state(index) for index in range(len(lines))]
         self.covers = known.covers.get(name, ())
         self.findings: list[Finding] = []
@@ -161,6 +172,13 @@ class _Walk:
             for start, end in _ranges(bare):
                 which = f"lines {start + 1} to {end + 1} are" if end > start else "it is"
                 self.find(start, "unsigned", f"{which} signed by {by}")
+        ends = {key: self._covered_at(number) for key, number in self.known.retired.items()}
+        for index, (read, state) in enumerate(zip(self.read, self.states, strict=True)):
+            if read is not None and state == "good" and index >= ends.get(key_of(read.sig), len(self.lines)):
+                self.find(index, "unsigned", "it is signed by a key that another one had replaced by then")
+
+    def _covered_at(self, checkpoint: int) -> int:
+        return max((one.lines for number, one in self.covers if number <= checkpoint), default=0)
 
     def _undone(self) -> None:
         for index, (line, state) in enumerate(zip(self.lines, self.states, strict=True)):

@@ -110,6 +110,24 @@ def first_signed(kept: Iterable[Kept]) -> int:
     return next((each.checkpoint.number for each in kept if each.sig), 0)
 
 
+def key_of(sig: str) -> str:
+    """Return which key a signature names."""
+    return sig.partition(".")[0]
+
+
+def retired(kept: Iterable[Kept]) -> dict[str, int]:
+    """Return each key that signed checkpoints and was followed by another, with the number of that one's first."""
+    found: dict[str, int] = {}
+    before = ""
+    for each in kept:
+        key = key_of(each.sig)
+        found.pop(key, None)
+        if before and key and key != before:
+            found[before] = each.checkpoint.number
+        before = key or before
+    return found
+
+
 def newest(kept: Iterable[Kept]) -> dict[str, Covered]:
     """Return what is covered of each stream at last."""
     return {one.stream: one for each in kept for one in each.checkpoint.streams}

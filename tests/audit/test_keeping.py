@@ -1,6 +1,7 @@
 """The drill: a ledger is copied while it is at work, lost, put back, verified, and goes on."""
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -164,6 +165,18 @@ def test_what_came_after_the_backup_is_lost_and_the_checkpoints_say_how_much(tmp
     assert f"release/{later}" in {one.stream for one in told.findings}
 
 
+def test_a_release_that_only_its_mark_knows_is_put_back_and_begins(tmp_path: Path) -> None:
+    world = signed()
+    release = world.push("a")
+    world.ledger._streams.pop(f"release/{release}")
+    backed_up(world, tmp_path / "backup")
+    lose(world)
+    world.orders.clear()
+    assert restored(world, tmp_path / "backup").whole
+    world.patrol()
+    assert world.state(release).opened is not None
+
+
 def test_a_backup_in_which_a_line_was_changed_is_not_restored(tmp_path: Path) -> None:
     world = signed()
     release = live(world)
@@ -290,3 +303,26 @@ def test_the_drill_on_disk_from_one_state_folder_into_a_new_one(tmp_path: Path) 
     told = asyncio.run(story())
     assert told.whole
     assert sum(one.signed for one in told.streams) > 40
+
+
+def test_a_stream_whose_rows_say_another_length_than_they_have_is_named(tmp_path: Path) -> None:
+    world = signed()
+    live(world)
+    ledger = SqliteLedger(tmp_path)
+    at = Place(ledger, world.artifacts, None, world.sign, place(world).prover)
+
+    async def filled() -> Verified:
+        for name in await world.ledger.streams(""):
+            for line in (await world.ledger.read(name)).splitlines(keepends=True):
+                await ledger.append(name, line, None)
+        return await verify(at)
+
+    assert asyncio.run(filled()).whole
+    with sqlite3.connect(tmp_path / "ledger.db") as connection:
+        connection.execute(
+            "update rows set start = start + 7 where stream = 'project/houses' and start = "
+            "(select max(start) from rows where stream = 'project/houses')"
+        )
+    (one,) = asyncio.run(verify(at)).findings
+    assert (one.stream, one.what) == ("project/houses", "edited")
+    assert "are there" in one.said

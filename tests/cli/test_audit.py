@@ -11,6 +11,7 @@ import pytest
 from shared.backends.local.artifacts import FileArtifacts
 from shared.backends.local.ledger import SqliteLedger
 from shared.backends.signing import Signer
+from shared.release import facts
 from shared.settings import read_audit
 from tests.audit.ledgers import live
 from tests.world import World
@@ -117,6 +118,16 @@ def test_a_line_that_was_edited_is_named_and_the_command_fails(state: tuple[Path
     assert (code, json.loads(said)["findings"][0]["line"]) == (1, number)
     code, said = signalbox(folder, "audit", "what-served", "houses", "--at", "2026-03-04")
     assert (code, "NOT PROVEN" in said) == (1, True)
+
+
+def test_a_checkpoint_that_is_asked_for_looks_at_new_lines_too(state: tuple[Path, str], signalbox: Any) -> None:
+    folder, release = state
+    assert signalbox(folder, "audit", "checkpoint")[0] == 0
+    ledger: Any = SqliteLedger(folder)
+    forged = facts.Heard("ModelRegistered", "forged")
+    asyncio.run(World(ledger=ledger).control.streams.add(f"release/{release}", [forged]))
+    code, said = signalbox(folder, "audit", "checkpoint")
+    assert (code, "no key that is known here signed it" in said) == (1, True)
 
 
 def test_a_key_is_made_and_its_public_part_is_shown(state: tuple[Path, str], signalbox: Any) -> None:

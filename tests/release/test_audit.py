@@ -243,6 +243,18 @@ def test_new_lines_that_no_key_signed_are_named_one_by_one() -> None:
     ]
 
 
+def test_a_key_that_was_replaced_signs_nothing_behind_the_checkpoint_that_tells_so() -> None:
+    after = Known(OURS, COVERS, retired={"ours": 1})
+    assert found(LINES, after) == [(line, "unsigned") for line in range(6, 13)]
+    assert found(LINES, Known(OURS, COVERS, retired={"ours": 2, "theirs": 1})) == []
+    assert found(LINES, Known(OURS, retired={"ours": 2}))[0] == (1, "unsigned")
+
+
+def test_a_line_that_is_not_what_its_kind_says_is_named() -> None:
+    line = chain.encode([facts.SlotVacated("a")], AT, None).replace(b'"slot":"a"', b'"slot":1')
+    assert said([line], Known()) == ["release/a, line 1: edited: it cannot be read"]
+
+
 # --- redaction
 
 

@@ -48,6 +48,15 @@ def test_the_first_signed_one_holds_every_stream_and_those_before_it_count() -> 
     assert checkpoint.linked([old, new, late], all_proven)[0] == [old, new]
 
 
+def test_a_key_is_retired_by_the_first_checkpoint_of_the_next_one_unless_it_comes_back() -> None:
+    def signed_by(*keys: str) -> list[Kept]:
+        made = kept(*[(A1,)] * len(keys))
+        return [Kept(one.checkpoint, one.digest, key and f"{key}.x", b"") for one, key in zip(made, keys, strict=True)]
+
+    assert checkpoint.retired(signed_by("", "a", "a", "b", "", "b", "c")) == {"a": 4, "b": 7}
+    assert checkpoint.retired(signed_by("a", "b", "a")) == {"b": 3}
+
+
 def test_one_of_a_hundred_holds_every_stream_so_that_nobody_reads_back_further() -> None:
     many = kept((A1, B1), *[(A2,)] * checkpoint.WHOLE_EVERY)
     assert [each.checkpoint.number for each in many if each.checkpoint.whole] == [1, 1 + checkpoint.WHOLE_EVERY]

@@ -181,6 +181,70 @@ def test_a_checkpoint_is_late_when_what_came_is_not_covered_for_two_hours() -> N
     assert RUNNER.run(world.control.checkpointing.last()) == {}
 
 
+def test_a_release_that_was_never_there_is_not_verified_and_one_that_is_gone_is_missed_without_any_checkpoint() -> None:
+    world = signed()
+    name = f"release/{live(world)}"
+    with pytest.raises(NotFound, match="there is no stream release/nonsense"):
+        RUNNER.run(verify(place(world), ["release/nonsense"]))
+    world.ledger._streams.pop(name)
+    for told in (verified(world), RUNNER.run(verify(place(world), [name]))):
+        (one,) = told.findings
+        assert (one.stream, one.what) == (name, "removed")
+        assert "project/houses numbers it" in one.said
+
+
+def test_a_release_that_is_marked_and_not_begun_is_no_loss() -> None:
+    world = signed()
+    name = f"release/{world.push('a')}"
+    assert RUNNER.run(world.ledger.marks("open/"))
+    world.ledger._streams.pop(name)
+    assert verified(world).whole
+
+
+def test_a_checkpoint_tells_once_that_a_covered_stream_vanished_though_nothing_else_changed() -> None:
+    world = signed()
+    name = f"release/{live(world)}"
+    checkpoint(world)
+    world.ledger._streams.pop(name)
+    world.restart()
+    made = RUNNER.run(world.control.checkpointing.make())
+    assert made is not None
+    assert made.broken == (f"stream {name} is gone",)
+    assert checkpoint(world) == 0
+
+
+def test_an_edited_row_of_the_audits_own_stream_is_a_finding_without_any_key() -> None:
+    world = World(checkpoints=MemoryCheckpoints())
+    live(world)
+    checkpoint(world)
+    world.ledger.put_back(AUDIT, world.ledger_bytes(AUDIT).replace(b'"number":1', b'"number":"1"'))
+    told = RUNNER.run(verify(Place(world.ledger, world.artifacts, world.checkpoints, None, None)))
+    assert [str(one) for one in told.findings] == ["audit, line 1: edited: it cannot be read"]
+
+
+def test_an_earlier_key_signs_nothing_behind_the_first_checkpoint_of_the_new_one() -> None:
+    world = signed()
+    live(world)
+    checkpoint(world)
+    new = Signer(secrets.token_bytes(32))
+    world.sign, world.prover = new, Prover.of(new, [Signer(KEY).public])
+    world.restart()
+    live(world, "b")
+    both = place(world, Prover([new.public, Signer(KEY).public]))
+    assert RUNNER.run(verify(both)).whole
+    checkpoint(world)
+    assert RUNNER.run(verify(both)).whole
+    old = World(ledger=world.ledger, sign=Signer(KEY)).control.streams
+    RUNNER.run(old.add("project/houses", [facts.Heard("ModelRegistered", "forged")]))
+    (one,) = RUNNER.run(verify(both)).findings
+    assert (one.stream, one.line, one.what) == (
+        "project/houses",
+        world.ledger_bytes(one.stream).count(b"\n"),
+        "unsigned",
+    )
+    assert one.said == "it is signed by a key that another one had replaced by then"
+
+
 def test_another_key_signs_on_and_what_the_earlier_one_signed_stays_proven() -> None:
     world = signed()
     live(world)

@@ -153,6 +153,8 @@ async def proven(held: Held, place: Place) -> Verified:
     ledger = MemoryLedger()
     for name, content in held.streams.items():
         await ledger.append(name, content, 0)
+    for name, content in held.marks.items():
+        await ledger.mark(name, content)
     return await verify(Place(ledger, MemoryArtifacts(), place.checkpoints, place.signer, place.prover))
 
 

@@ -1,15 +1,18 @@
 """Verify a whole ledger, or the streams of one release, against its keys and its checkpoints."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from datetime import timedelta
 
-from msgspec import Struct
+import msgspec
+from msgspec import Struct, structs
 
 from shared.errors import NotFound
 from shared.ports import Checkpoints
 from shared.release import audit, chain, checkpoint, facts
 from shared.release.audit import Examined, Finding, Known
 from shared.release.checkpoint import Kept
-from shared.streams import AUDIT
+from shared.streams import AUDIT, release_stream
 from tools.audit.place import Place
 
 
@@ -33,8 +36,11 @@ class Verified(Struct, frozen=True):
         return not self.findings and not self.wrong
 
 
-async def verify(place: Place, only: Iterable[str] | None = None) -> Verified:
-    """Verify every stream, or only these; the audit's own stream always, for it names the checkpoints."""
+async def verify(place: Place, only: Collection[str] | None = None) -> Verified:
+    """Verify every stream, or only these; the audit's own stream always, for it names the checkpoints.
+
+    `NotFound` when one of these is nowhere, and nothing that proves itself says that it was there.
+    """
     kept, wrong = await gathered(place)
     lengths = await place.ledger.lengths("")
     covers = checkpoint.covers(kept)
@@ -44,14 +50,48 @@ async def verify(place: Place, only: Iterable[str] | None = None) -> Verified:
         covers=covers,
         first=checkpoint.first_signed(kept),
         names=names,
+        retired=checkpoint.retired(kept),
     )
     own = await place.ledger.read(AUDIT)
-    known = Known(known.prover, known.covers, known.first, redacted(own, known), names)
+    known = structs.replace(known, redacted=redacted(own, known))
     wrong += missing(own, kept, known) if place.checkpoints is not None else []
-    wanted = names if only is None else sorted({AUDIT, *only} & set(names))
-    found = [audit.examine(name, await place.ledger.read(name), known) for name in wanted]
+    lost = await lost_releases(place, known)
+    wanted = {AUDIT, *(names if only is None else only)} & set(names)
+    if only is not None and (strange := set(only) - {*wanted, *(one.stream for one in lost)}):
+        raise NotFound(f"there is no stream {', '.join(sorted(strange))}")
+    found = [await _examined(place, name, lengths.get(name, 0), known) for name in sorted(wanted)]
+    gone = [Examined(one.stream, 0, 0, 0, 0, (one,)) for one in lost if only is None or one.stream in only]
     newest = kept[-1].checkpoint.number if kept else 0
-    return Verified(tuple(found), newest, tuple(wrong), place.prover is not None)
+    return Verified((*found, *gone), newest, tuple(wrong), place.prover is not None)
+
+
+async def _examined(place: Place, name: str, length: int, known: Known) -> Examined:
+    content = await place.ledger.read(name)
+    told = audit.examine(name, content, known)
+    # It may have grown since; a stack goes on while it is verified.
+    if length <= len(content) <= max(length, (await place.ledger.lengths(name)).get(name, 0)):
+        return told
+    said = f"the storage says that it is {length} bytes long, and {len(content)} are there"
+    return structs.replace(told, findings=(*told.findings, Finding(name, told.lines + 1, "edited", said)))
+
+
+BEGUN = timedelta(hours=1)
+"""After this a release that has its number has also begun, or its mark is there by which the patrol begins it."""
+
+
+async def lost_releases(place: Place, known: Known) -> list[Finding]:
+    """Return what is gone with its whole stream, and is known by the number that its project gave it."""
+    marked = {name.removeprefix("open/") for name, _ in await place.ledger.marks("open/")}
+    now = place.read.clock().timestamp()
+    found = []
+    for name in await place.ledger.streams("project/"):
+        for number, fact in _proven(name, await place.ledger.read(name), known):
+            if not isinstance(fact, facts.ReleaseNumbered) or fact.release in marked:
+                continue
+            if release_stream(fact.release) not in known.names and fact.at < now - BEGUN.total_seconds():
+                said = f"the whole stream is gone, and {name} numbers it in line {number}"
+                found.append(Finding(release_stream(fact.release), 1, "removed", said))
+    return found
 
 
 async def gathered(place: Place) -> tuple[list[Kept], list[str]]:
@@ -78,20 +118,25 @@ async def _read(place: Checkpoints) -> tuple[list[Kept], list[str]]:
     return kept, wrong
 
 
+def _proven(name: str, content: bytes, known: Known) -> Iterator[tuple[int, facts.Fact]]:
+    """Yield the facts of a stream that prove themselves, with the numbers of their lines.
+
+    A redacted one keeps the signature of other words, so it counts only as it was recorded: in the audit's own, never.
+    """
+    for number, line in enumerate(audit.lines_of(content), start=1):
+        read = audit.read_line(line)
+        if read is None or (read.was and known.redacted.get((name, number)) != chain.sha256(line)):
+            continue
+        if known.prover and not known.prover.proves(audit.signed_as(name, line, read), read.sig):
+            continue
+        # What cannot be read as its kind is a finding of the stream that it stands in.
+        with suppress(msgspec.MsgspecError):
+            yield number, chain.fact_of(read)
+
+
 def _said(content: bytes, known: Known) -> list[facts.Fact]:
     """Return the facts of the audit's own stream that prove themselves."""
-    told: list[facts.Fact] = []
-    for line in audit.lines_of(content):
-        read = audit.read_line(line)
-        # Nothing of this stream is redacted: one that says so keeps the signature of other words.
-        if (
-            read is None
-            or read.was
-            or (known.prover and not known.prover.proves(audit.signed_as(AUDIT, line, read), read.sig))
-        ):
-            continue
-        told.append(chain.fact_of(read))
-    return told
+    return [fact for _, fact in _proven(AUDIT, content, known)]
 
 
 def redacted(content: bytes, known: Known) -> dict[tuple[str, int], str]:

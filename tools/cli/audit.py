@@ -149,7 +149,7 @@ def checkpoint_(
         at = opened(state, settings, checkpoints)
         if at.checkpoints is None:
             raise Refused("No second place is named: set CHECKPOINTS, or give --checkpoints PLACE.")
-        return await Checkpointing(at.ledger, at.checkpoints, at.streams).make()
+        return await Checkpointing(at.ledger, at.checkpoints, at.streams, at.prover).make()
 
     new = done(made())
     if new is None:
