@@ -16,6 +16,20 @@ from shared.errors import Blocked, Unavailable
 # What they say at the level DEBUG holds the path of a request, which is the secret of many a channel.
 _SAYS_PATHS = ("urllib3.connectionpool", "requests_oauthlib")
 
+_SPEAKS = re.compile(
+    r"(?<![\w.])@(?=(?:everyone|here|channel|all|room|group)\b)"  # calls everybody
+    r"|<(?=[@!#&]|[a-z][a-z0-9+.-]*:\S)"  # calls one, or hides an address behind words
+    r"|\](?=[(\[])",  # likewise in Markdown, where an image is fetched too
+    re.IGNORECASE,
+)
+_NOTHING = "\u200b"
+"""A space of no width: between two signs that mean something only together."""
+
+
+def plain(text: str) -> str:
+    """Return a text that calls nobody, and hides no address: authors and the code of projects wrote parts of it."""
+    return _SPEAKS.sub(lambda found: found[0] + _NOTHING, text)
+
 
 class AppriseChannels:
     """`Channels`; `mail` is an address with `{to}` in it, empty when people get no mails."""
@@ -27,7 +41,7 @@ class AppriseChannels:
     async def send(self, channel: str, subject: str, text: str) -> None:
         """Send to a channel by the name of its secret."""
         named = f"SECRET_{channel}"
-        sent = partial(_send, named, self._channels[channel], subject, text)
+        sent = partial(_send, named, self._channels[channel], plain(subject), plain(text))
         await self._beside.run(f"the service behind {named}", sent)
 
     async def mail(self, person: str, subject: str, text: str) -> None:
@@ -60,10 +74,19 @@ def _send(named: str, address: str, subject: str, text: str) -> None:
         logging.getLogger(name).setLevel(logging.INFO)
     logging.getLogger("apprise").addFilter(_SILENCE)
     _SILENCE.of_thread.answered = ""
-    asset = apprise.AppriseAsset(app_id="Signalbox", app_desc="Signalbox", app_url="")
+    asset = apprise.AppriseAsset(
+        app_id="Signalbox",
+        app_desc="Signalbox",
+        app_url="",
+        image_url_mask="",
+        image_url_logo="",
+        http_redirects=False,
+    )
     channel = apprise.Apprise.instantiate(address, asset=asset)
     if not isinstance(channel, apprise.NotifyBase):
         raise Blocked(f"{named} is no address that Apprise knows; set it as the list of services of Apprise says")
+    # Also where its address says otherwise: what it says is for whoever the operator named, and for nobody they name.
+    channel.redirects = False
     if not channel.notify(body=text, title=subject, body_format=apprise.NotifyFormat.TEXT):
         how = f"answered {_SILENCE.of_thread.answered}" if _SILENCE.of_thread.answered else "did not take it"
         raise Unavailable(f"the service behind {named} {how}; see that it is up and that the secret is its address")

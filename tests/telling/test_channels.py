@@ -11,7 +11,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from shared.backends.channels import AppriseChannels
+from shared.backends.channels import AppriseChannels, plain
 from shared.errors import Blocked, Unavailable
 from tests.telling.conftest import Sink
 
@@ -38,6 +38,52 @@ def test_a_channel_gets_subject_and_text_as_they_are(sink: Sink, caplog: pytest.
     assert got["path"] == f"/{CANARY}/x"
     assert (got["body"]["title"], got["body"]["message"]) == ("houses v1 is live", "because <b>of</b> this")
     assert CANARY not in caplog.text
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("asks", ["", "?redirect=yes"])
+def test_what_is_said_follows_no_answer_elsewhere(status: int, asks: str, sink: Sink) -> None:
+    sink.answers = [(status, ""), (200, "")]
+    sink.headers = {"Location": f"{sink.url}/stolen"}
+    with pytest.raises(Unavailable, match="SECRET_TEAM"):
+        send(channels(hook(sink) + asks))
+    assert len(sink.got) == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "never"),
+    [
+        ("@everyone look", "@everyone"),
+        ("(@here)", "@here"),
+        ("tests failed: <!channel>", "<!channel"),
+        ("<@U0123> and <@&77>", "<@"),
+        ("<https://evil.example/approve|Approve here>", "<https"),
+        ("[Approve here](https://evil.example/approve)", "]("),
+        ("![](https://evil.example/seen.png)", "]("),
+        ("[Approve][1] [1]: https://evil.example", "]["),
+        ("@Channel @ALL @room", "@C"),
+    ],
+)
+def test_what_an_author_wrote_calls_nobody_and_hides_no_address(written: str, never: str, sink: Sink) -> None:
+    sink.answers = [(200, "")]
+    asyncio.run(channels(hook(sink)).send("TEAM", written, written))
+    (got,) = sink.got
+    assert never not in got["body"]["title"] + got["body"]["message"]
+    assert got["body"]["message"].replace("\u200b", "") == written
+
+
+@pytest.mark.parametrize(
+    "as_it_is", ["ana@example.org", "a <b> c [d] (e)", "if x<y: z[0]", "https://a.example/b?c=[d]"]
+)
+def test_what_means_nothing_to_a_channel_stays_as_it_was_written(as_it_is: str) -> None:
+    assert plain(as_it_is) == as_it_is
+
+
+def test_a_channel_is_sent_no_picture_from_elsewhere(sink: Sink) -> None:
+    sink.answers = [(200, "")]
+    send(channels(f"mmost://{sink.url.removeprefix('http://')}/{CANARY}?image=yes"))
+    (got,) = sink.got
+    assert "http" not in str(got["body"])
 
 
 @pytest.mark.parametrize("status", [404, 500])
