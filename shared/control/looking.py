@@ -130,10 +130,7 @@ class Looking(Struct, frozen=True):
 
     async def release(self, see: frozenset[str], name: str) -> KnownRelease:
         """Return a release of a project that may be seen; one of another project is as if it were not there."""
-        known = await self.reading.release(name)
-        if known.state.release.project not in see:
-            raise NotFound(f"there is no release {name}")
-        return known
+        return await self.reading.release(name, see)
 
     async def before(self, known: state.State, evidence: dict[str, Any]) -> Before:
         """Return what the release would replace, and all that says what changed since."""

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from collections.abc import Collection
 from typing import Any, get_args
 
 from msgspec import Struct
@@ -27,13 +28,18 @@ class Reading(Struct, frozen=True):
     outside: Outside
     streams: Streams
 
-    async def release(self, name: str) -> KnownRelease:
-        """Return the release that an id, an alias, `project#number` or `project@v3` means."""
-        release = name if ids.release_in(name) == name else await self._named(name)
-        stream = await self.streams.read(release_stream(release))
-        if not stream.records:
+    async def release(self, name: str, among: Collection[str] | None = None) -> KnownRelease:
+        """Return the release that an id, an alias, `project#number` or `project@v3` means.
+
+        With `among`, one of another project than these is told of in the words for one that is not there.
+        """
+        release = name if ids.release_in(name) == name else await self._named(name, among)
+        stream = await self.streams.read(release_stream(release)) if release else chain.begin(name)
+        known = self._known(stream)
+        opened = known.state.opened
+        if not stream.records or (among is not None and (opened is None or opened.project not in among)):
             raise NotFound(f"there is no release {name}; list them with GET /api/releases")
-        return self._known(stream)
+        return known
 
     def _known(self, stream: chain.Stream) -> KnownRelease:
         known = state.fold(stream.facts)
@@ -50,16 +56,25 @@ class Reading(Struct, frozen=True):
         streams = await asyncio.gather(*(self.streams.read(release_stream(release)) for release in ordered))
         return [self._known(stream) for stream in streams if stream.records]
 
-    async def _named(self, name: str) -> str:
+    async def _named(self, name: str, among: Collection[str] | None) -> str:
+        """Return the id of what is called so, empty when nothing is; only for a version release streams are read."""
         numbered = re.fullmatch(r"([a-z][a-z0-9-]*)(#|@v)(\d{1,9})", name)
-        candidates = await self.releases(numbered[1] if numbered else "")
-        meant = [known for known in candidates if _means(known.state, name, numbered)]
+        looked = [
+            each
+            for each in self.outside.projects
+            if (among is None or each in among) and (numbered is None or each == numbered[1])
+        ]
+        meant: list[str] = []
+        for each in looked:
+            if numbered and numbered[2] == "@v":
+                found = [known.state for known in await self.releases(each)]
+                meant += [known.release.release for known in found if _version(known) == int(numbered[3])]
+                continue
+            rows = (await self.streams.project(each)).numbered.values()
+            meant += [row.release for row in rows if _called(row, name, numbered)]
         if len(meant) > 1:
-            several = ", ".join(known.state.release.release for known in meant)
-            raise Conflict(f"{name} may mean several releases: {several}; use the id")
-        if not meant:
-            raise NotFound(f"there is no release {name}; list them with GET /api/releases")
-        return meant[0].state.release.release
+            raise Conflict(f"{name} may mean several releases: {', '.join(meant)}; use the id")
+        return meant[0] if meant else ""
 
     async def environments(self, only: str = "") -> list[KnownEnvironment]:
         """Return both environments of a project, or of all projects."""
@@ -173,10 +188,10 @@ def _pending(known: project.ProjectState) -> str:
     return f"{last.reason}{more}; {known.waits.reason if known.waits else 'the governor looks at it next'}"
 
 
-def _means(known: state.State, name: str, numbered: re.Match[str] | None) -> bool:
-    if numbered is None:
-        return ids.alias(known.release.release) == name
-    if numbered[2] == "#":
-        return known.release.number == int(numbered[3])
+def _called(row: facts.ReleaseNumbered, name: str, numbered: re.Match[str] | None) -> bool:
+    return row.number == int(numbered[3]) if numbered else ids.alias(row.release) == name
+
+
+def _version(known: state.State) -> int:
     registered = outcome(known, "register")
-    return isinstance(registered, facts.VersionAdopted) and registered.number == int(numbered[3])
+    return registered.number if isinstance(registered, facts.VersionAdopted) else 0
