@@ -30,7 +30,7 @@ POOLS: dict[str, st.SearchStrategy[Any]] = {
 }
 
 # Adding to a set or taking the largest: nothing else that is known of the release matters.
-ALWAYS_FREE = {"StepOrdered", "StepStarted", "PutOff", "Heard", "ProductionChanged", "Reminded", "GlassUnconfirmed"}
+ALWAYS_FREE = {"StepOrdered", "StepStarted", "PutOff", "Heard", "ProductionChanged", "GlassUnconfirmed"}
 
 # The first word about a thing stands: these are free as long as no two of them say different things about one.
 FIRST_WORD: dict[str, Callable[[Any], Hashable]] = {
@@ -42,6 +42,7 @@ FIRST_WORD: dict[str, Callable[[Any], Hashable]] = {
     "ChampionChosen": lambda fact: fact.round,
     "Asked": lambda fact: fact.round,
     "Decided": lambda fact: (fact.round, fact.approver),
+    "Reminded": lambda fact: (fact.round, fact.due),
     "GlassBroken": lambda fact: fact.round,
     "GlassConfirmed": lambda fact: fact.round,
     "Parked": lambda fact: "the release",
