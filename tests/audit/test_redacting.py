@@ -11,8 +11,11 @@ from shared.control import access
 from shared.errors import Conflict, NotFound, NotUnderstood
 from shared.release import audit, chain, facts, notices, redaction
 from tests.audit.ledgers import checkpoint, live, place, signed, verified
+from tests.stories.test_emergencies import broken, say
+from tests.stories.test_rules import accept, asked, change, house
 from tests.world import RUNNER, World
 from tools.audit import redacting, telling
+from tools.audit.place import Place
 from tools.audit.redacting import Asked, Done
 
 ASKED = Asked("cy@example.org", "she asked for it")
@@ -190,6 +193,30 @@ def test_where_a_person_stands_outside_of_texts_is_said() -> None:
     row = facts.CameIn("github", "x", "recorded", "y", "sent by eve@example.org")
     RUNNER.run(world.control.streams.add("project/houses", [row]))
     assert redacted(world, "eve@example.org").stands == ("project/houses",)
+
+
+def test_whoever_is_forgotten_agrees_to_weaker_rules_no_second_time() -> None:
+    world = house()
+    asked(world)
+    change(world, required=(), quorum=1)
+    assert accept(world, "ana").body["state"] == "waits"
+    at = Place(world.ledger, world.artifacts, None, None, None)
+    RUNNER.run(redacting.of_person(at, "ana@example.org", ASKED))
+    world.restart()
+    assert accept(world, "ana").body["state"] == "waits"
+    assert accept(world, "ana").body["message"] == "You agreed already; somebody else must too."
+
+
+def test_a_release_whose_broken_glass_waits_for_a_second_person_is_left() -> None:
+    world, release = broken()
+    assert world.state(release).ended is not None
+    at = Place(world.ledger, world.artifacts, None, None, None)
+    assert f"release/{release}" in RUNNER.run(redacting.of_person(at, "cy@example.org", ASKED)).left
+    with pytest.raises(Conflict, match="waits for a second person"):
+        RUNNER.run(redacting.of_release(at, release, ASKED))
+    say(world, release, "eve", "confirm")
+    world.restart()
+    assert RUNNER.run(redacting.of_release(at, release, ASKED)).lines[f"release/{release}"]
 
 
 def test_what_is_at_work_or_not_there_or_names_half_of_everybody_is_refused() -> None:

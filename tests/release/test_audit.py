@@ -267,4 +267,5 @@ def test_a_redacted_line_counts_only_when_that_was_recorded() -> None:
     told = Known(OURS, COVERS, redacted={(NAME, 6): chain.sha256(taken)})
     assert found(lines, told) == []
     assert said(lines) == ["release/a, line 6: edited: it says that it was redacted, and nothing signed says so"]
+    assert said(LINES, told) == ["release/a, line 6: edited: it was redacted, and is not as that left it"]
     assert chain.decode(NAME, b"".join(lines)).facts[5] == facts.SlotVacated("[redacted]")

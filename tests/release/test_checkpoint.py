@@ -57,6 +57,11 @@ def test_a_key_is_retired_by_the_first_checkpoint_of_the_next_one_unless_it_come
     assert checkpoint.retired(signed_by("a", "b", "a")) == {"b": 3}
 
 
+def test_only_names_of_checkpoints_are_ours_oldest_first() -> None:
+    there = [name_of(12), "lost+found", "README.txt", "12.json", name_of(2) + ".bak", name_of(2)]
+    assert checkpoint.ours(there) == [name_of(2), name_of(12)]
+
+
 def test_one_of_a_hundred_holds_every_stream_so_that_nobody_reads_back_further() -> None:
     many = kept((A1, B1), *[(A2,)] * checkpoint.WHOLE_EVERY)
     assert [each.checkpoint.number for each in many if each.checkpoint.whole] == [1, 1 + checkpoint.WHOLE_EVERY]

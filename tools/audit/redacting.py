@@ -52,6 +52,8 @@ async def of_release(place: Place, release: str, asked: Asked) -> Done:
         raise NotFound(f"there is no release {release}: give its id")
     if known.ended is None:
         raise Conflict(f"release {release} is still at work, and is decided by what stands in it")
+    if await _glass_waits(place, known):
+        raise Conflict(f"the broken glass of release {release} waits for a second person, who must be another one")
 
     opened = known.opened
 
@@ -117,7 +119,15 @@ async def _over(place: Place, name: str) -> bool:
 
 
 async def _ended(place: Place, name: str) -> bool:
-    return state.fold((await place.read.read(name)).facts).ended is not None
+    known = state.fold((await place.read.read(name)).facts)
+    return known.ended is not None and not await _glass_waits(place, known)
+
+
+async def _glass_waits(place: Place, known: state.State) -> bool:
+    if not known.glass or known.opened is None:
+        return False
+    told = await place.read.project(known.opened.project)
+    return any(release == known.opened.release for release, _ in told.glass - told.settled)
 
 
 async def redact(place: Place, changes: dict[str, Change], asked: Asked) -> Done:
