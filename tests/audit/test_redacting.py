@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared.backends.local.ledger import SqliteLedger
+from shared.backends.memory import MemoryLedger
 from shared.control import access
 from shared.errors import Conflict, NotFound, NotUnderstood
 from shared.release import audit, chain, facts, notices, redaction
@@ -217,6 +218,27 @@ def test_a_release_whose_broken_glass_waits_for_a_second_person_is_left() -> Non
     say(world, release, "eve", "confirm")
     world.restart()
     assert RUNNER.run(redacting.of_release(at, release, ASKED)).lines[f"release/{release}"]
+
+
+def test_what_came_in_while_a_stream_was_redacted_stays_behind_it() -> None:
+    class Busy(MemoryLedger):
+        """One into which a row comes right before each first rewrite of a stream."""
+
+        async def rewrite(self, stream: str, content: bytes, at: int) -> None:
+            if stream == "project/houses" and at == len(await self.read(stream)) and not came:
+                came.append(stream)
+                await world.control.streams.add(stream, [facts.Heard("ModelRegistered", "meanwhile")])
+            await super().rewrite(stream, content, at)
+
+    came: list[str] = []
+    world = signed()
+    world.ledger = Busy()
+    world.restart()
+    release = live(world)
+    assert "project/houses" in redacted(world, release).lines
+    assert came
+    assert b"meanwhile" in audit.lines_of(world.ledger_bytes("project/houses"))[-1]
+    assert verified(world).whole
 
 
 def test_what_is_at_work_or_not_there_or_names_half_of_everybody_is_refused() -> None:

@@ -146,8 +146,21 @@ async def redact(place: Place, changes: dict[str, Change], asked: Asked) -> Done
         if redacted:
             # Said first: a line that is as it was proves itself, one that was changed and of which nothing is said not.
             await streams.add(AUDIT, redacted)
-            await cast(Rewritable, place.ledger).rewrite(name, after, length)
+            await _rewritten(place, name, after, length)
     return Done({name: len(redacted) for name, _, _, redacted in rewritten if redacted})
+
+
+async def _rewritten(place: Place, name: str, after: bytes, length: int) -> None:
+    """Put a stream anew, with what came behind it meanwhile: a project's stream never rests."""
+    before = (await place.ledger.read(name))[:length]
+    while True:
+        try:
+            return await cast(Rewritable, place.ledger).rewrite(name, after, length)
+        except Conflict:
+            now = await place.ledger.read(name)
+            if now[:length] != before or len(now) == length:
+                raise
+            before, after, length = now, after + now[length:], len(now)
 
 
 FOLDS = {"release": state.fold, "project": project.fold, "environment": environment.fold}
