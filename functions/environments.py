@@ -16,7 +16,9 @@ bp = func.Blueprint()
 @bp.queue_output(arg_name="orders", queue_name="steps", connection="AzureWebJobsStorage")
 async def environments(req: func.HttpRequest, orders: func.Out[typing.List[str]]) -> func.HttpResponse:  # noqa: UP006
     """Somebody asks what is live, or changes it."""
-    answer = await wiring.answered(_govern(req) if req.method == "POST" else _show(req), function="environments")
+    answer = await wiring.answered(
+        _govern(req) if req.method == "POST" else _show(req), keyed=True, function="environments"
+    )
     orders.set(answer.messages())
     return func.HttpResponse(
         answer.content(), status_code=answer.status, headers=answer.headers(), mimetype=answer.kind

@@ -16,7 +16,7 @@ bp = func.Blueprint()
 @bp.queue_output(arg_name="orders", queue_name="steps", connection="AzureWebJobsStorage")
 async def events(req: func.HttpRequest, orders: func.Out[typing.List[str]]) -> func.HttpResponse:  # noqa: UP006
     """Somebody asks what came in and what became of it, or lets it come in again."""
-    answer = await wiring.answered(_replay(req) if req.method == "POST" else _show(req), function="events")
+    answer = await wiring.answered(_replay(req) if req.method == "POST" else _show(req), keyed=True, function="events")
     orders.set(answer.messages())
     return func.HttpResponse(
         answer.content(), status_code=answer.status, headers=answer.headers(), mimetype=answer.kind

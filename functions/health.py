@@ -1,6 +1,7 @@
 """HTTP: what loaded, what did not and why, which settings are missing, what was heard from whom, who hears nothing."""
 
 import json
+import logging
 
 import azure.functions as func
 
@@ -9,6 +10,7 @@ from shared.control import Answer, within
 from shared.errors import Misconfigured, SignalboxError
 
 bp = func.Blueprint()
+log = logging.getLogger("signalbox")
 LOADED: list[str] = ["health"]
 FAILED: dict[str, str] = {}
 
@@ -24,7 +26,8 @@ async def health(req: func.HttpRequest) -> func.HttpResponse:
         body |= {"proof": wired.control.proof}
         body |= (await within(wired.settings.http_seconds, _sources())).body
     except Misconfigured as error:
-        body["settings"] = str(error).split("; ")
+        log.error("function='health' error=%r", error)
+        body["settings"] = error.shown.split("; ")
     except SignalboxError as error:
         body["ledger"] = str(error)
     broken = FAILED or body["settings"] or body["ledger"]

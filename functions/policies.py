@@ -13,7 +13,9 @@ bp = func.Blueprint()
 @bp.route(route="policies/{project}", methods=["GET", "POST"], auth_level=func.AuthLevel.FUNCTION)
 async def policies(req: func.HttpRequest) -> func.HttpResponse:
     """Somebody asks who may approve, or accepts a change of that."""
-    answer = await wiring.answered(_accept(req) if req.method == "POST" else _show(req), function="policies")
+    answer = await wiring.answered(
+        _accept(req) if req.method == "POST" else _show(req), keyed=True, function="policies"
+    )
     return func.HttpResponse(
         answer.content(), status_code=answer.status, headers=answer.headers(), mimetype=answer.kind
     )

@@ -18,7 +18,7 @@ async def releases(req: func.HttpRequest, orders: func.Out[typing.List[str]]) ->
     """Somebody asks about releases, opens one, or cancels one."""
     name, _, view = req.route_params.get("path", "").strip("/").partition("/")
     work = _ask(req, name, view) if req.method == "POST" else _show(req, name, view)
-    answer = await wiring.answered(work, function="releases")
+    answer = await wiring.answered(work, keyed=True, function="releases")
     orders.set(answer.messages())
     return func.HttpResponse(
         answer.content(), status_code=answer.status, headers=answer.headers(), mimetype=answer.kind

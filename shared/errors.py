@@ -86,4 +86,11 @@ class Absent(NotYet):
 
 
 class Misconfigured(SignalboxError):
-    """Settings are missing or wrong; the message names every one of them at once."""
+    """Settings are missing or wrong; the message names every one of them at once.
+
+    `shown` is for whoever proved nothing: it tells no value, and nothing of what the operator's files say.
+    """
+
+    def __init__(self, message: str, shown: str = "") -> None:
+        super().__init__(message)
+        self.shown = shown or message

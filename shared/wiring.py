@@ -55,9 +55,9 @@ def wired() -> Wired:
     return built
 
 
-async def answered(work: Coroutine[Any, Any, Answer], **keys: str) -> Answer:
+async def answered(work: Coroutine[Any, Any, Answer], *, keyed: bool = False, **keys: str) -> Answer:
     """Return what answers a request: of the work within its setting, or of the error it ends by."""
-    return await at_the_edge(_within_its_setting(work), **keys)
+    return await at_the_edge(_within_its_setting(work), keyed=keyed, **keys)
 
 
 async def _within_its_setting(work: Coroutine[Any, Any, Answer]) -> Answer:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable
 
 from shared.answers import Answer
-from shared.errors import SignalboxError, Unavailable
+from shared.errors import Misconfigured, SignalboxError, Unavailable
 
 log = logging.getLogger("signalbox")
 
@@ -25,14 +25,15 @@ async def within(seconds: float, work: Awaitable[Answer]) -> Answer:
         raise Unavailable(f"there was no answer within {seconds:g} s, so this comes again or is sent again") from error
 
 
-async def answered(work: Awaitable[Answer], **keys: str) -> Answer:
-    """Return what the work answers, or the answer its error becomes."""
+async def answered(work: Awaitable[Answer], *, keyed: bool = False, **keys: str) -> Answer:
+    """Return what the work answers, or the answer its error becomes; `keyed` where the host let in no stranger."""
     try:
         return await work
     except SignalboxError as error:
-        level = logging.WARNING if isinstance(error, Unavailable) else logging.INFO
+        level = logging.WARNING if isinstance(error, Unavailable | Misconfigured) else logging.INFO
         _log(level, error, keys)
-        return Answer(error.status, {"error": str(error)})
+        said = error.shown if isinstance(error, Misconfigured) and not keyed else str(error)
+        return Answer(error.status, {"error": said})
     except Exception as error:
         _log(logging.ERROR, error, keys)
         return Answer(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from shared.errors import Misconfigured, NotUnderstood
+from shared.errors import NotUnderstood
 from shared.release.config import Projects, read_projects
 from shared.settings import named
 from shared.settings.given import Given
@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 AUDIT_KEY_BYTES = 32
+UNUSABLE = "projects.toml cannot be read: the log of the app and `signalbox doctor` say why"
 HOUSE = Path(__file__).resolve().parents[2]
 
 
@@ -160,8 +161,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         audit_public_keys=audit.public_keys,
         checkpoints=audit.checkpoints,
     )
-    if given.wrong:
-        raise Misconfigured("; ".join(dict.fromkeys(given.wrong)))
+    given.refuse()
     return settings
 
 
@@ -172,8 +172,7 @@ def read_azure(environ: Mapping[str, str] = os.environ) -> AzureSettings:
     given.wrong += [f"{name} is missing: {one.what}" for name, one in needed.items() if not environ.get(name)]
     storage = given.text("STORAGE_CONNECTION") or given.text("AzureWebJobsStorage")
     found = _azure(given, storage, _state(given))
-    if given.wrong:
-        raise Misconfigured("; ".join(dict.fromkeys(given.wrong)))
+    given.refuse()
     return found
 
 
@@ -181,8 +180,7 @@ def read_audit(environ: Mapping[str, str] = os.environ) -> AuditSettings:
     """Return where the ledger is kept and how it is proven and nothing else."""
     given = Given(environ)
     found = _audit(given, _storage(given, given.choice("BACKEND", BACKENDS)), _state(given))
-    if given.wrong:
-        raise Misconfigured("; ".join(dict.fromkeys(given.wrong)))
+    given.refuse()
     return found
 
 
@@ -261,7 +259,7 @@ def _projects(path: Path, given: Given) -> Projects:
     try:
         return read_projects(path.read_text())
     except (OSError, UnicodeDecodeError) as error:
-        given.wrong.append(f"PROJECTS cannot be read: {error}")
+        given.say(f"PROJECTS cannot be read: {error}", UNUSABLE)
     except NotUnderstood as error:
-        given.wrong.append(str(error))
+        given.say(str(error), UNUSABLE)
     return Projects({})

@@ -6,6 +6,8 @@ from shared.release.config import Projects
 from shared.settings.given import Given
 from shared.settings.table import SHORTEST_SECRET, TABLE
 
+LACKING = "a secret that projects.toml names is missing or wrong: the log of the app and `signalbox doctor` say which"
+
 
 def secrets(projects: Projects, given: Given) -> tuple[tuple[str, str, bytes], ...]:
     """Return every push secret as project, name and value."""
@@ -16,7 +18,7 @@ def secrets(projects: Projects, given: Given) -> tuple[tuple[str, str, bytes], .
             if len(value) < SHORTEST_SECRET:
                 what = "is missing" if not value else f"is shorter than {SHORTEST_SECRET} characters"
                 made = f"`signalbox secret {name}` makes one for a stack, which reads it when it starts"
-                given.wrong.append(f"SECRET_{name} {what}: the push secret of project {project} ({made})")
+                given.say(f"SECRET_{name} {what}: the push secret of project {project} ({made})", LACKING)
             found.append((project, name, value.encode()))
     return tuple(found)
 
@@ -29,7 +31,7 @@ def credentials(projects: Projects, given: Given) -> tuple[tuple[str, str, str],
             readers = ", ".join(project for project, entry in projects.projects.items() if entry.credential == name)
             what = "has no token" if given.environ.get(f"SECRET_{name}") else "is missing"
             read_with = f"the repository of {readers} is read with it (user:token, or a token)"
-            given.wrong.append(f"SECRET_{name} {what}: {read_with}")
+            given.say(f"SECRET_{name} {what}: {read_with}", LACKING)
     return tuple((url, name, given.environ.get(f"SECRET_{name}", "").strip()) for url, name in found.items())
 
 
@@ -41,7 +43,7 @@ def statuses(projects: Projects, given: Given) -> tuple[tuple[str, str, str], ..
             name = entry.tell.token or entry.credential
             token = given.environ.get(f"SECRET_{name}", "").strip().rpartition(":")[2]
             if not token and entry.tell.token:
-                given.wrong.append(f"SECRET_{name} is missing: the token that writes the statuses of {project}")
+                given.say(f"SECRET_{name} is missing: the token that writes the statuses of {project}", LACKING)
             found.append((project, name, token))
     return tuple(found)
 
@@ -54,7 +56,7 @@ def channels(projects: Projects, given: Given) -> tuple[tuple[str, str], ...]:
     for name, project in named.items():
         if "://" not in given.environ.get(f"SECRET_{name}", ""):
             what = "is no address" if given.environ.get(f"SECRET_{name}") else "is missing"
-            given.wrong.append(f"SECRET_{name} {what}: the channel that hears of {project}, as Apprise writes it")
+            given.say(f"SECRET_{name} {what}: the channel that hears of {project}, as Apprise writes it", LACKING)
     return tuple((name, given.environ.get(f"SECRET_{name}", "").strip()) for name in named)
 
 

@@ -377,7 +377,8 @@ def test_a_wrong_use_is_exit_code_2(signalbox: Any) -> None:
 def test_the_doctor_finds_what_is_wrong_with_a_stack(stack: stand_in.StandIn, signalbox: Any) -> None:
     stack.answers["GET /admin/host/status"] = (200, {"state": "Running"})
     used = "a previous secret is still in use by github, last at 2026-03-03T09:00"
-    told = {"functions": ["on_push"], "failed": {"patrol": "no croniter"}, "settings": SETTINGS}
+    told = {"functions": ["on_push"], "failed": {"patrol": "no croniter"}, "settings": ["projects.toml cannot be read"]}
+    stack.answer("GET", "environments", {"error": "; ".join(SETTINGS)}, 500)
     stack.answer("GET", "health", told | {"untold": {"MAIL": "away"}, "previous_secrets": [used]})
     (stack.state / "subscriptions.json").write_text('[{"name": "a", "function": "on_gone", "types": []}]')
     stack.state.chmod(0o755)

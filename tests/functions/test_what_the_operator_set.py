@@ -1,15 +1,24 @@
 """What the operator set: read once, everything that is wrong named at once, and no secret repeated."""
 
 import base64
+import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from shared import settings
+from functions.approve import approve
+from functions.environments import environments
+from functions.health import health
+from functions.on_push import on_push
+from functions.pages import pages
+from shared import settings, wiring
 from shared.errors import Misconfigured
 from shared.settings import AuditSettings, AzureSettings
 from shared.wiring import Wired
+from tests.functions.conftest import App
 from tests.world import KEY, World
 
 PROJECTS = '[projects.houses]\nrepository = "file:///houses.git"\nsecrets = ["HOUSES"]\napprovers = ["ana"]\n'
@@ -43,6 +52,44 @@ def test_a_password_in_an_address_is_not_repeated_by_an_error(tmp_path: Path, wr
     with pytest.raises(Misconfigured) as told:
         settings.read(environ(tmp_path, text.encode()))
     assert "hunter2" not in str(told.value)
+
+
+SECRETIVE = PROJECTS.replace('["ana"]', '["ana@example.org"]')
+
+
+@pytest.mark.parametrize(
+    ("projects", "more", "shown"),
+    [
+        (SECRETIVE + 'approver = "ana@example.org"\n', {}, "projects.toml cannot be read"),
+        (SECRETIVE + "quorum = 5\n", {}, "projects.toml cannot be read"),
+        (SECRETIVE, {"SECRET_HOUSES": "hunter2"}, "a secret that projects.toml names is missing or wrong"),
+        (SECRETIVE, {"PUBLIC_URL": "hunter2"}, "PUBLIC_URL is not what it must be"),
+    ],
+)
+def test_whoever_proved_nothing_is_told_that_something_is_wrong_and_the_log_and_a_keys_holder_what(
+    projects: str, more: dict[str, str], shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    for name, value in environ(tmp_path, projects.encode(), **more).items():
+        monkeypatch.setenv(name, value)
+    wiring.forget()
+    app = App(World())
+    with pytest.raises(Misconfigured) as whole:
+        settings.read()
+    assert re.search("ouses|HOUSES|ana|hunter2", str(whole.value))
+    for anybody in (
+        app.http(health, "GET"),
+        app.http(on_push, "POST", b"{}"),
+        app.http(approve, "GET", route={"release": "r"}),
+        app.http(pages, "GET", route={"path": ""}),
+    ):
+        said = anybody.get_body().decode().replace("/api/pages", "")
+        assert not re.search("houses|HOUSES|ana@|hunter2", said)
+    told = json.loads(app.http(health, "GET").get_body())
+    assert shown in told["settings"][0]
+    assert told["status"] == "degraded"
+    assert str(whole.value) in "\n".join(str(record.args[-1]) for record in caplog.records if record.args)
+    keyed = app.http(environments, "GET", route={"path": ""})
+    assert (keyed.status_code, json.loads(keyed.get_body())["error"]) == (500, str(whole.value))
 
 
 PRIVATE = PROJECTS.replace("file://", "https://git.example.org") + 'credential = "ACME_READ"\n'

@@ -99,6 +99,9 @@ def answers(state: Path, run: dict[str, Any]) -> Iterator[Finding]:
     if health is None:
         yield Finding("app", "/api/health does not answer", "look at the host's errors above, mend them, start again")
         return
+    if health.get("settings"):
+        # Anybody may read health, so it names neither a project nor a secret; the key's holder is told.
+        health |= {"settings": refused(f"{run['host_url']}/api/environments", keys["function"]) or health["settings"]}
     yield from loaded(health)
     yield from subscribed(state, health.get("functions", []))
     topic = ask(f"{run['grid_url']}/topics/signalbox/deliveries", keys.get("topic", ""))
@@ -159,6 +162,16 @@ def subscribed(state: Path, functions: list[str]) -> Iterator[Finding]:
     if lost:
         yield Finding("subscriptions", f"{', '.join(lost)}: no such function is loaded", f"mend {path}")
     yield Finding("subscriptions", f"{len(rows)}: {', '.join(sorted(told))}")
+
+
+def refused(url: str, key: str) -> list[str]:
+    """Return everything that the app lacks, as it tells the holder of a key; nothing when it answers otherwise."""
+    try:
+        with httpx.Client(timeout=5, trust_env=False) as client:
+            answer = client.get(url, headers={"x-functions-key": key})
+        return str(answer.json()["error"]).split("; ") if answer.status_code == 500 else []
+    except (httpx.TransportError, ValueError, KeyError):
+        return []
 
 
 def ask(url: str, key: str) -> Any:
