@@ -99,7 +99,7 @@ def _readable(line: bytes) -> Line | None:
     read = read_line(line)
     try:
         return read if read is not None and chain.fact_of(read) else None
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
 

@@ -251,8 +251,9 @@ def test_a_key_that_was_replaced_signs_nothing_behind_the_checkpoint_that_tells_
 
 
 def test_a_line_that_is_not_what_its_kind_says_is_named() -> None:
-    line = chain.encode([facts.SlotVacated("a")], AT, None).replace(b'"slot":"a"', b'"slot":1')
-    assert said([line], Known()) == ["release/a, line 1: edited: it cannot be read"]
+    for strange in (b"1", b'"\xff"'):
+        line = chain.encode([facts.SlotVacated("a")], AT, None).replace(b'"slot":"a"', b'"slot":' + strange)
+        assert said([line], Known()) == ["release/a, line 1: edited: it cannot be read"]
 
 
 # --- redaction

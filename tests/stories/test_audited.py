@@ -217,9 +217,11 @@ def test_an_edited_row_of_the_audits_own_stream_is_a_finding_without_any_key() -
     world = World(checkpoints=MemoryCheckpoints())
     live(world)
     checkpoint(world)
-    world.ledger.put_back(AUDIT, world.ledger_bytes(AUDIT).replace(b'"number":1', b'"number":"1"'))
-    told = RUNNER.run(verify(Place(world.ledger, world.artifacts, world.checkpoints, None, None)))
-    assert [str(one) for one in told.findings] == ["audit, line 1: edited: it cannot be read"]
+    before = world.ledger_bytes(AUDIT)
+    for strange in (b'"1"', b'"\xff"'):
+        world.ledger.put_back(AUDIT, before.replace(b'"number":1', b'"number":' + strange))
+        told = RUNNER.run(verify(Place(world.ledger, world.artifacts, world.checkpoints, None, None)))
+        assert [str(one) for one in told.findings] == ["audit, line 1: edited: it cannot be read"]
 
 
 def test_an_earlier_key_signs_nothing_behind_the_first_checkpoint_of_the_new_one() -> None:

@@ -130,7 +130,7 @@ def _proven(name: str, content: bytes, known: Known) -> Iterator[tuple[int, fact
         if known.prover and not known.prover.proves(audit.signed_as(name, line, read), read.sig):
             continue
         # What cannot be read as its kind is a finding of the stream that it stands in.
-        with suppress(msgspec.MsgspecError):
+        with suppress(msgspec.MsgspecError, UnicodeDecodeError):
             yield number, chain.fact_of(read)
 
 
