@@ -12,7 +12,7 @@ from shared.control.ruling import EVERYWHERE
 from shared.control.working import again
 from shared.errors import Conflict, Moved, NotAllowed, NotFound
 from shared.ports import Outside
-from shared.release import chain, environment, facts, ids, policy, state, tokens
+from shared.release import chain, environment, facts, ids, line, policy, state, tokens
 from shared.release.notices import DecisionGiven, EnvironmentAsked
 from shared.release.people import among, same
 from shared.streams import Streams, environment_stream, project_stream, release_stream
@@ -137,7 +137,8 @@ class Emergency(Struct, frozen=True):
             await self._settle(known, turn, "unused")
         elif broken is None:
             # Whoever went to break it was refused, or asked a moment ago.
-            return
+            if line.standing(known) != "ask":
+                await self._settle(known, turn, "unused")
         elif turn in known.confirmed:
             await self._settle(known, turn, "confirmed")
         elif self._now() >= broken.confirm_by and await self._went_live(known):

@@ -179,6 +179,16 @@ def test_what_was_rejected_is_not_forced_through_and_what_was_not_broken_is_not_
     RUNNER.run(world.control.streams.add("project/houses", [row]))
     world.patrol()
     assert facts.GlassSettled(release, 1, "unused") in world.facts("project/houses")
+    # So is one of a release that people approved before it was broken.
+    other = house(PROJECTS)
+    second = asked(other)
+    RUNNER.run(other.control.streams.add("project/houses", [facts.GlassWaits(second, 1)]))
+    other.patrol()
+    assert not other.state_of_project().settled
+    other.decide(second, who("ana"))
+    other.run()
+    other.patrol()
+    assert (other.live(), other.state_of_project().settled) == (second, {(second, 1)})
 
 
 @pytest.mark.parametrize("decision", DECISIONS)
