@@ -88,10 +88,10 @@ def _headline(known: State, one: Happened) -> tuple[str, str]:
 
 def rolled_back(project: str, production: EnvironmentState) -> tuple[str, str]:
     """Return subject and text of a roll back that is the newest decision about production."""
-    live, held = production.live, production.held
+    live, held = production.live, production.holds.get("")
     assert live is not None
     reason = f"The reason: {held.reason}. Nothing goes live until the hold is lifted." if held else ""
-    subject = f"{live.by} rolled {project} back to v{live.version} ({alias(live.release)})"
+    subject = f"{words.said(live.by, live.how)} rolled {project} back to v{live.version} ({alias(live.release)})"
     return one_line(subject, LONGEST), one_line(reason, 1000)
 
 

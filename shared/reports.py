@@ -190,12 +190,16 @@ def _environment(known: KnownEnvironment) -> dict[str, Any]:
         "project": known.project,
         "environment": known.name,
         "live": _staging(known) if known.name == "staging" else _live(known),
-        "held": {"by": held.by, "reason": held.reason, "at": _when(known.stream, held)} if held else None,
+        "held": {"by": _holder(held), "reason": held.reason, "at": _when(known.stream, held)} if held else None,
         "waiting": [_waiting(each.state) for each in known.waiting],
         "pending": known.pending,
         "rules_wait": known.rules_wait,
         "glass": list(known.glass),
     }
+
+
+def _holder(held: facts.Held) -> str:
+    return held.by if held.release else words.said(held.by, held.how)
 
 
 def _staging(known: KnownEnvironment) -> dict[str, Any] | None:
@@ -215,7 +219,7 @@ def _live(known: KnownEnvironment) -> dict[str, Any] | None:
         "version": decided.version,
         "number": decided.number,
         "since": _when(known.stream, decided),
-        "by": decided.by,
+        "by": decided.by if decided.why == "promoted" else words.said(decided.by, decided.how),
         "why": decided.why,
         **named(decided),
         "address": known.address,

@@ -116,6 +116,11 @@ def size(count: int) -> str:
     return f"{amount:.3g} GB"
 
 
+def said(by: str, how: str) -> str:
+    """Return who did something, and that they only claim to be that person where nothing proved it."""
+    return by if how or not by else f"{by} (claimed)"
+
+
 def told(fact: Fact) -> str:
     """Return what a fact says, for the timeline."""
     match fact:
@@ -138,7 +143,7 @@ def told(fact: Fact) -> str:
         case facts.PutOff():
             return f"{fact.step} could not make {fact.name} now, which costs no attempt: {fact.reason}"
         case facts.Resumed():
-            return f"{fact.by} lets {fact.step} try again: {fact.reason}"
+            return f"{said(fact.by, fact.how)} lets {fact.step} try again: {fact.reason}"
         case facts.CarriedOver():
             return (
                 f"a version that others registered: code and check are those of #{fact.number} ({alias(fact.release)})"
@@ -164,7 +169,8 @@ def told(fact: Fact) -> str:
         case facts.ProductionChanged():
             return f"production changed to {alias(fact.live)}: round {fact.round} begins"
         case facts.ReleaseEnded():
-            return f"ended as {fact.how} at {fact.step}: {fact.reason}"
+            by = f" by {said(fact.by, fact.proof)}" if fact.how == "cancelled" and fact.by else ""
+            return f"ended as {fact.how} at {fact.step}{by}: {fact.reason}"
         case facts.Unknown():
             return "a fact of a newer version"
         case _:
@@ -258,7 +264,8 @@ Why it was broken: {broken.reason}
 
 Production is held: nothing goes live until somebody lifts it. Look at what is live, then either
 roll back:  signalbox rollback {state.release.project} --reason "..."
-or go on:   signalbox lift {state.release.project} --reason "..."
+or stand behind it, which neither {broken.by} nor a maker may:
+            signalbox lift {state.release.project} --reason "..."
 """
     return f"PRODUCTION HELD: nobody confirmed {name}", text
 

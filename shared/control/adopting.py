@@ -73,14 +73,16 @@ class Adopting(Struct, frozen=True):
         named = ids.release_in(release)
         return named if named and (await self.streams.read(release_stream(named))).records else ""
 
-    async def open(self, name: str, version: VersionSeen, ask: str, cause: Cause, by: str, reason: str) -> Opened | str:
+    async def open(
+        self, name: str, version: VersionSeen, ask: str, cause: Cause, by: str, reason: str, how: str = ""
+    ) -> Opened | str:
         """Open the release of a version, or find it; return why there cannot be one, and what to do next."""
         async with self.opening.alone(name):
-            numbered = await self._number(name, version, ask, cause, by, reason)
+            numbered = await self._number(name, version, ask, cause, by, reason, how)
         return numbered if isinstance(numbered, str) else await self.opening.start(name, *numbered)
 
     async def _number(
-        self, name: str, version: VersionSeen, ask: str, cause: Cause, by: str, reason: str
+        self, name: str, version: VersionSeen, ask: str, cause: Cause, by: str, reason: str, how: str
     ) -> tuple[project.ProjectState, facts.ReleaseNumbered] | str:
         """Give the release its number, or find it, with the project as it was before: its code passed check by then."""
         while True:
@@ -95,7 +97,7 @@ class Adopting(Struct, frozen=True):
                 advice = f"push one, and {_again(cause)} once it passed"
                 return f"{reason}, and no commit of {name} passed check that it could be scored with; {advice}"
             new = self.opening.numbered(name, known, known.passed.commit, ask, cause, by, reason)
-            new = replace(new, version=version)
+            new = replace(new, version=version, how=how)
             try:
                 await self.streams.append(stream, [new])
             except Moved:

@@ -61,7 +61,7 @@ class Deciding(Struct, frozen=True):
                 step = line.standing(known) or line.NAMES[-1]
                 if known.tried(going_live(asked.release)) or await live_after_all(self.streams, known):
                     raise Conflict("it is live, was, or is about to be: roll production back instead")
-                ended = facts.ReleaseEnded("cancelled", step, asked.reason, advice, asked.by)
+                ended = facts.ReleaseEnded("cancelled", step, asked.reason, advice, asked.by, asked.how)
                 state.learn(known, ended)
                 try:
                     await self.streams.append(stream, [ended])
@@ -90,7 +90,7 @@ class Deciding(Struct, frozen=True):
             name = project_stream(known.release.project)
             if known.release.release in (await self.streams.project(known.release.project)).aside:
                 await self.streams.add(name, [facts.ReleaseResumed(known.release.release)])
-            resumed = facts.Resumed(known.parked.step, known.parked.round, asked.by, asked.reason)
+            resumed = facts.Resumed(known.parked.step, known.parked.round, asked.by, asked.reason, asked.how)
             state.learn(known, resumed)
             try:
                 await self.streams.append(stream, [resumed])
@@ -185,5 +185,6 @@ def _governed(now: environment.EnvironmentState, asked: EnvironmentAsked) -> lis
         evidence=old.evidence,
         deploys=old.deploys,
         adopted=old.adopted,
+        how=asked.how,
     )
     return [back, own]

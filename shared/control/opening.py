@@ -44,20 +44,20 @@ class Opening(Struct, frozen=True):
         """Return the lock of a project: of many at once in a process, each would read again for each that was first."""
         return self.locks.setdefault(f"project/{name}", asyncio.Lock())
 
-    async def open(self, name: str, commit: str, ask: str, cause: Cause, by: str, reason: str) -> Opened:
+    async def open(self, name: str, commit: str, ask: str, cause: Cause, by: str, reason: str, how: str = "") -> Opened:
         """Open the release this trigger computes to, or find it; it takes the project's data version of this moment."""
         async with self.alone(name):
-            known, numbered, before = await self._number(name, commit, ask, cause, by, reason)
+            known, numbered, before = await self._number(name, commit, ask, cause, by, reason, how)
         return replace(await self.start(name, known, numbered), before=before)
 
     async def _number(
-        self, name: str, commit: str, ask: str, cause: Cause, by: str, reason: str
+        self, name: str, commit: str, ask: str, cause: Cause, by: str, reason: str, how: str
     ) -> tuple[project.ProjectState, facts.ReleaseNumbered, bool]:
         """Give the release its number, or find it; return it with the project as it was before, and if it was found."""
         while True:
             stream = await self.streams.recall(project_stream(name))
             known = self.streams.project_of(stream)
-            new = self.numbered(name, known, commit, ask, cause, by, reason)
+            new = replace(self.numbered(name, known, commit, ask, cause, by, reason), how=how)
             numbered = _asked_before(known, new) or known.numbered.get(new.release)
             try:
                 if numbered is None:

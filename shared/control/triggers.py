@@ -183,9 +183,9 @@ class Triggers(Struct, frozen=True):
         reason = f"#{number} ({ids.alias(notice.release)}) again: {notice.reason}"
         numbered = (await self.streams.project(name)).numbered[notice.release]
         if numbered.version is None:
-            new: Opened | str = await self.opening.open(name, commit, ask, "rerun", notice.by, reason)
+            new: Opened | str = await self.opening.open(name, commit, ask, "rerun", notice.by, reason, notice.how)
         else:
-            new = await self.adopting.open(name, numbered.version, ask, "rerun", notice.by, reason)
+            new = await self.adopting.open(name, numbered.version, ask, "rerun", notice.by, reason, notice.how)
         if isinstance(new, str):
             raise Conflict(new)
         await self._opened(name, notice, "person", notice.by, new)
@@ -203,7 +203,7 @@ class Triggers(Struct, frozen=True):
             # The older commit would come after it, and take its place.
             advice = "ask again when it passed check, or cancel it first"
             raise Conflict(f"release #{newer.number} of the newer commit {newer.commit[:7]} is in training; {advice}")
-        new = await self.opening.open(notice.project, known.commit, ask, "person", notice.by, notice.reason)
+        new = await self.opening.open(notice.project, known.commit, ask, "person", notice.by, notice.reason, notice.how)
         await self._opened(notice.project, notice, "person", notice.by, new)
         return [new], []
 

@@ -113,7 +113,7 @@ async def _decided(turn: Turn) -> Fact | None:
     if verdict.rejected is not None:
         said = verdict.rejected
         reason = f"{said.approver}: {said.reason}"
-        return ReleaseEnded("rejected", "ask", reason, "Mend what they named and push again", said.approver)
+        return ReleaseEnded("rejected", "ask", reason, "Mend what they named and push again", said.approver, said.how)
     return Approved(turn.round, asked.evidence, verdict.agreed) if verdict.approved else None
 
 

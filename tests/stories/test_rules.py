@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
+from shared import reports, words
 from shared.answers import Answer
 from shared.errors import Conflict, NotAllowed, NotFound
 from shared.release import facts, notices, policy
@@ -324,3 +325,30 @@ def test_who_backed_a_weaker_policy_is_not_counted_when_answers_count_no_more_or
     assert accept(world, "cy").status == 202
     assert in_force(world).quorum == 2
     assert accept(world, "eve").status == 200
+
+
+def test_what_somebody_only_claims_to_be_is_kept_and_shown_as_claimed() -> None:
+    world = house(PROJECTS)
+    release = asked(world)
+    hold = EnvironmentAsked("houses", "production", "hold", who("bo"), "wait")
+
+    def shown() -> str:
+        known = RUNNER.run(world.control.reading.environments("houses"))
+        return str(reports.environments(known)["environments"][1]["held"]["by"])
+
+    world.take_in(hold)
+    assert shown() == "bo@example.org (claimed)"
+    world.take_in(replace(hold, action="lift", how="pass"))
+    world.take_in(replace(hold, how="pass"))
+    assert shown() == "bo@example.org"
+    kept = [
+        fact.how for fact in world.facts("environment/houses/production") if isinstance(fact, facts.Held | facts.Lifted)
+    ]
+    assert kept == ["", "pass", "pass"]
+    world.take_in(notices.CancelAsked(release, who("bo"), "no"))
+    ended = world.facts(f"release/{release}")[-1]
+    assert words.told(ended) == "ended as cancelled at ask by bo@example.org (claimed): no"
+    assert words.told(replace(ended, proof="pass")) == "ended as cancelled at ask by bo@example.org: no"
+    world.run()
+    again = world.take_in(notices.RerunAsked(release, who("bo"), "again", "", "pass")).body["releases"][0]["release"]
+    assert world.state_of_project().numbered[again].how == "pass"

@@ -36,9 +36,9 @@ def _told(about: str, fact: facts.Fact) -> dict[str, str]:
             return {"who": fact.by, "how": fact.how, "what": f"{what} {about}: {fact.reason}"}
         case facts.Held() | facts.Lifted():
             what = "hold" if isinstance(fact, facts.Held) else "lift"
-            return {"who": fact.by, "how": "as said", "what": f"{what} {about}: {fact.reason}"}
+            return {"who": fact.by, "how": fact.how or "claimed", "what": f"{what} {about}: {fact.reason}"}
         case facts.LiveDecided(why="rolled back"):
-            return {"who": fact.by, "how": "as said", "what": f"roll {about} back to {fact.release}"}
+            return {"who": fact.by, "how": fact.how or "claimed", "what": f"roll {about} back to {fact.release}"}
     return {}
 
 

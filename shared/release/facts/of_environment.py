@@ -33,6 +33,8 @@ class LiveDecided(Fact, frozen=True):
     evidence: str = ""
     deploys: Mapping[str, str] = {}
     adopted: bool = False
+    how: str = ""
+    """What proved who `by` is; empty when they only said so."""
 
 
 class SwitchGivenUp(Fact, frozen=True):

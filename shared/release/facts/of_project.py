@@ -50,6 +50,8 @@ class ReleaseNumbered(Fact, frozen=True):
     version: VersionSeen | None = None
     """The version that others registered and this release adopts; then `commit` is that of the code it is scored with,
     the last that passed check before this fact."""
+    how: str = ""
+    """What proved who `by` is; empty when they only said so."""
 
 
 class TrainingWanted(Fact, frozen=True):

@@ -115,6 +115,8 @@ class Resumed(Fact, frozen=True):
     round: int
     by: str
     reason: str
+    how: str = ""
+    """What proved who `by` is; empty when they only said so."""
 
 
 # --- the release stream: outcomes, one kind a step
@@ -342,3 +344,5 @@ class ReleaseEnded(Fact, frozen=True):
     reason: str
     advice: str = ""
     by: str = ""
+    proof: str = ""
+    """What proved who `by` is; empty when they only said so."""
