@@ -168,7 +168,7 @@ def test_environments_say_what_is_live_and_who_is_asked(app: App) -> None:
     body = json.dumps({"action": "hold", "by": "bo@example.org", "reason": "audit"}).encode()
     assert app.http(environments, "POST", body, route={"path": "houses/production"}).status_code == 200
     held = read(app.http(environments, "GET", route={"path": "houses"}))["environments"][1]["held"]  # type: ignore[index]
-    assert (held["by"], held["reason"]) == ("bo@example.org", "audit")
+    assert (held["by"], held["reason"]) == ("bo@example.org (claimed)", "audit")
     assert app.http(environments, "POST", body, route={"path": "boats/production"}).status_code == 404
     back = json.dumps({"action": "rollback", "by": "bo@example.org", "reason": "slow"}).encode()
     refused = app.http(environments, "POST", back, route={"path": "houses/production"})

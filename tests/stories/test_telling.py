@@ -330,7 +330,7 @@ def test_a_roll_back_is_told_once_with_its_reason() -> None:
         world.run()
     ((where, subject, text),) = world.sent
     assert where == CHANNEL
-    assert subject.startswith("bo@example.org rolled houses back to v1 (")
+    assert subject.startswith("bo@example.org (claimed) rolled houses back to v1 (")
     assert text.startswith("The reason: prices are wrong.")
 
 
