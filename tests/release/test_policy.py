@@ -346,3 +346,19 @@ def test_a_person_is_one_however_their_address_is_spelt(spelt: str) -> None:
     assert judge(rules, [yes("jos\u00e9@example.org")], (spelt,)).agreed == ()
     assert people.resolved(["jos\u00e9@example.org", spelt], {}) == ("jos\u00e9@example.org",)
     assert not people.same(spelt, "jose@example.org")
+
+
+def test_whoever_is_told_to_have_pushed_a_commit_is_kept_once_in_whatever_order() -> None:
+    def told(by: str, after: str = "c") -> facts.CameIn:
+        return facts.CameIn("github", "main", "duplicate", "", notice={"kind": "Pushed", "after": after, "by": by})
+
+    rows = [
+        told("bo"),
+        told("ana"),
+        told("bo"),
+        told(""),
+        told("cy", "d"),
+        facts.CameIn("github", "main", "release", ""),
+    ]
+    pushers = {"c": ("ana", "bo"), "d": ("cy",)}
+    assert project.fold(rows).pushers == project.fold(reversed(rows)).pushers == pushers
