@@ -26,7 +26,7 @@ PAGE = HOUSE / "docs" / "simulation.md"
 BEGIN, END = "<!-- planted: written by tests/simulation/planted.py -->", "<!-- end of planted -->"
 COPIED = ("function_app.py", "functions", "shared", "tests/world.py", "tests/simulation")
 MODES = ("without", "with")
-SINGLES, SEEDS = 40, 120
+SINGLES, SEEDS = 40, 400
 """How much is searched in each mode: every so many-th single fault, then seeds."""
 
 
