@@ -32,7 +32,8 @@ class Deciding(Struct, frozen=True):
             stream = await self.streams.read(release_stream(given.release))
             known = state.fold(stream.facts)
             turn, asked = judging.question(known, given)
-            bench = await judging.bench(self.outside, self.streams, known, asked)
+            # The step that counts the decisions reads the project, and counts no maker whom another process heard of.
+            bench = await judging.bench(self.outside, self.streams, known, asked, remembered=True)
             given = replace(given, approver=bench.spelt(given.approver))
             before = known.decided.get(turn, {}).get(given.approver)
             if before is not None and before.decision != given.decision:

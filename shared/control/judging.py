@@ -11,7 +11,7 @@ from shared.release.notices import DecisionGiven
 from shared.release.people import among
 from shared.release.policy import ApprovalPolicy, Verdict
 from shared.steps import policies
-from shared.streams import Streams
+from shared.streams import Streams, project_stream
 
 
 class Bench(Struct, frozen=True):
@@ -70,12 +70,16 @@ class Bench(Struct, frozen=True):
         return policy.judge(self.rules, about, self.makers, self.present, self.in_force)
 
 
-async def bench(outside: Outside, streams: Streams, known: state.State, asked: facts.Asked) -> Bench:
-    """Return what a question of this release is judged by now."""
+async def bench(
+    outside: Outside, streams: Streams, known: state.State, asked: facts.Asked, remembered: bool = False
+) -> Bench:
+    """Return what a question of this release is judged by now, or by what this process remembers of its project."""
     name = known.release.project
     entry = outside.projects.get(name)
     rules = await policies.asked_under(outside.artifacts, asked, entry)
-    project = await streams.project(name)
+    project = (
+        streams.project_of(await streams.recall(project_stream(name))) if remembered else await streams.project(name)
+    )
     makers = (*policies.makers(known, project), *asked.makers)
     if entry is None:
         return Bench(name, rules, None, None, makers)
