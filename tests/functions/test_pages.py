@@ -55,7 +55,8 @@ def test_the_link_in_the_mail_becomes_a_cookie_and_the_address_keeps_no_secret(a
     release = asked(app)
     token = app.token(release)
     before = app.world.ledger_bytes(f"release/{release}")
-    answer = app.http(approve, "GET", params={"token": token}, route={"release": release}, accept="text/html")
+    secrets = {"token": token, "code": "a-function-key"}
+    answer = app.http(approve, "GET", params=secrets, route={"release": release}, accept="text/html")
     assert (answer.status_code, answer.headers["Location"]) == (303, f"/api/approvals/{release}")
     kept = answer.headers["Set-Cookie"]
     assert kept.startswith(f"signalbox={token}; Max-Age=")
