@@ -31,7 +31,10 @@ WORKER = HOUSE / ".venv/worker"
 # Azure brings these itself: they are no part of requirements.txt.
 OF_AZURE = ("azure-functions-runtime", "azurefunctions-extensions-base")
 JUDGE = ("by_worker.py", "wire.py")
-MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00")
+# As a program reads it, and as a page shows it.
+MOMENT = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?\+00:00| \d\d:\d\d(:\d\d)?)")
+# The secret of a form holds when it ends.
+FORM = re.compile(r"\bsf1\.[\w.-]+")
 SECONDS = re.compile(r"\b\d{10}\b")
 NEVER = datetime.max.replace(tzinfo=UTC)
 SHOWN = 400
@@ -177,12 +180,16 @@ def _verdicts(judge: "subprocess.Popen[str]", state: str = "", began: datetime =
     if judge.returncode:
         raise Different(f"{' '.join(map(str, judge.args))} ended with {judge.returncode}:\n{said[-4000:]}")
     # Where the state is kept, and when the calls were made, is all that the two are not told alike.
-    text = told.replace(state, "STATE") if state else told
+    text = FORM.sub("FORM", told.replace(state, "STATE") if state else told)
     return dict(json.loads(MOMENT.sub(lambda found: _timeless(found[0], began), text)))
 
 
 def _timeless(moment: str, began: datetime) -> str:
-    return "NOW" if datetime.fromisoformat(moment) >= began.replace(microsecond=0) else moment
+    told = datetime.fromisoformat(moment)
+    if told.tzinfo is None:
+        # A page tells the second, or the minute, in UTC.
+        told = told.replace(tzinfo=UTC, second=told.second if moment.count(":") > 1 else 59)
+    return "NOW" if told >= began.replace(microsecond=0) else moment
 
 
 def _differences(worker: Mapping[str, Any], host: Mapping[str, Any]) -> list[str]:
