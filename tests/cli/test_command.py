@@ -498,6 +498,10 @@ def test_a_pass_says_who_somebody_is_until_it_expires(stack: stand_in.StandIn, s
     assert held.person == "ana@example.org"
     assert abs(held.expires - time.time() - 7200) < 600
     assert "whoever holds this is ana@example.org" in said.err
+    for nobody in ("", " ", "\u200b"):
+        refused = signalbox("login", nobody)
+        assert (refused.code, refused.out) == (1, "")
+        assert "A pass names a person" in refused.err
 
 
 def test_whoever_asks_is_proven_by_the_state_folder(stack: stand_in.StandIn, signalbox: Any) -> None:

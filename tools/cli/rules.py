@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from shared.release.people import key
 from shared.release.tokens import Grant, sign
 from tools.cli import rows
 from tools.cli.app import Json, Reason, Release, State, app, tell
@@ -24,6 +25,8 @@ def login(
     json: Json = False,
 ) -> None:
     """Print a pass: whoever holds it is this person until it expires. Made from the keys of the state folder."""
+    if not key(person):
+        raise Refused("A pass names a person: give their e-mail address.")
     token = pass_of(find_state(state), person, hours)
     if not json:
         # By itself on standard output, so that a program can take it from there.
