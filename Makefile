@@ -41,6 +41,7 @@ storm: .venv/ready ## 1,000 copies of a push, 1,000 blobs, 200 answers of approv
 
 fuzz: .venv/ready ## 20,000 odd inputs for each verifier and reader of what comes from outside, and requests drawn from /api/openapi.json; INPUTS=1000
 	@$(PY) -m tests.security.fuzz $(if $(INPUTS),--inputs $(INPUTS))
+	@$(PY) -m pytest -q tests/security/test_openapi.py
 
 defences: .venv/ready ## each defence of docs/security.md switched off in a copy: the test that it names must then fail
 	@$(PY) -m tests.security.switched_off
