@@ -15,6 +15,7 @@ from shared.ports import Outside
 from shared.release import chain, environment, facts, ids, line, policy, state, tokens
 from shared.release.notices import DecisionGiven, EnvironmentAsked
 from shared.release.people import among, same
+from shared.steps.bench import Bench
 from shared.streams import Streams, environment_stream, project_stream, release_stream
 
 CONFIRM_SECONDS = 24 * 3600
@@ -174,7 +175,7 @@ class Emergency(Struct, frozen=True):
         return int(self.outside.clock().timestamp())
 
 
-def _may_break(bench: judging.Bench, given: DecisionGiven) -> bool:
+def _may_break(bench: Bench, given: DecisionGiven) -> bool:
     """Return whether a maker breaks the glass because nobody else may; `NotAllowed` for whom it is not to break."""
     rules, present = bench.rules, bench.present or bench.rules
     able = [who for who in policy.breakers(rules) if among(who, policy.breakers(present))]

@@ -6,6 +6,7 @@ from shared.release import evidence, policy, tokens
 from shared.release.facts import ApprovalAsked, Approved, Asked, Fact, PolicySet, ProductionChanged, ReleaseEnded
 from shared.release.state import State
 from shared.steps import outside_ci, policies
+from shared.steps.bench import bench
 from shared.steps.turn import Ended, Found, Pending, Turn, Wanted
 from shared.streams import project_stream
 
@@ -118,12 +119,8 @@ async def _decided(turn: Turn) -> Fact | None:
 
 
 async def _verdict(turn: Turn, asked: Asked) -> policy.Verdict:
-    given = turn.state.decided.get(turn.round, {})
-    rules = await policies.asked_under(turn.outside.artifacts, asked, turn.project)
-    about = [decision for decision in given.values() if decision.evidence == asked.evidence]
-    makers = (*policies.makers(turn.state, turn.known), *asked.makers)
-    in_force = await policies.in_force(turn.outside.artifacts, turn.known, turn.project)
-    return policy.judge(rules, about, makers, policy.of(turn.project), in_force)
+    judged_by = await bench(turn.outside.artifacts, turn.state, turn.known, asked, turn.project)
+    return judged_by.verdict(turn.state, asked)
 
 
 async def _expired(turn: Turn) -> Fact | None:
