@@ -237,13 +237,21 @@ def test_what_no_repeat_would_help_is_given_up_at_once() -> None:
     assert lost(world) == {STATUSES: "github did not take the status (it answered 401)"}
 
 
-def test_only_who_has_not_decided_is_mailed_and_reminded_once_at_half_and_once_before_the_end() -> None:
+BOTH = ("ana@example.org", "bo@example.org")
+
+
+def both_asked() -> tuple[World, str]:
+    """Return a world that mails, and a release about which two people are asked who must both agree."""
     world = telling(mails=True)
-    both = ("ana@example.org", "bo@example.org")
-    world.projects["houses"] = replace(world.projects["houses"], approvers=both, quorum=2)
+    world.projects["houses"] = replace(world.projects["houses"], approvers=BOTH, quorum=2)
     world.restart()
     release = world.push("a")
     world.run()
+    return world, release
+
+
+def test_only_who_has_not_decided_is_mailed_and_reminded_once_at_half_and_once_before_the_end() -> None:
+    world, release = both_asked()
     world.decide(release, who="ana@example.org")
     mailed = []
     for _ in range(8):
@@ -265,34 +273,28 @@ def test_only_who_has_not_decided_is_mailed_and_reminded_once_at_half_and_once_b
 
 
 def test_whoever_decides_before_a_reminder_goes_out_is_not_reminded() -> None:
-    world = telling(mails=True)
-    both = ("ana@example.org", "bo@example.org")
-    world.projects["houses"] = replace(world.projects["houses"], approvers=both, quorum=2)
-    world.restart()
-    release = world.push("a")
-    world.run()
+    world, release = both_asked()
     world.wait(days=4)
     world.patrol()
     # The order to tell of it comes late.
     world.orders = [order for order in world.orders if order.step != "tell"]
-    world.decide(release, who=both[0])
+    world.decide(release, who=BOTH[0])
     world.run()
-    assert [to for to, subject, _ in world.sent if subject.startswith("Reminder")] == [both[1]]
+    assert [to for to, subject, _ in world.sent if subject.startswith("Reminder")] == [BOTH[1]]
 
 
 @pytest.mark.parametrize("confirmed", [True, False])
 def test_a_broken_glass_is_told_to_the_channel_and_so_is_whether_a_second_stands_behind_it(confirmed: bool) -> None:
     world = telling()
-    both = ("ana@example.org", "bo@example.org")
-    world.projects["houses"] = replace(world.projects["houses"], approvers=both, quorum=2)
+    world.projects["houses"] = replace(world.projects["houses"], approvers=BOTH, quorum=2)
     world.restart()
     release = world.push("a")
     world.run()
     asked = world.state(release).asked[1]
-    alone = notices.DecisionGiven(release, both[0], "break-glass", "the shop is down", asked.evidence, "pass")
+    alone = notices.DecisionGiven(release, BOTH[0], "break-glass", "the shop is down", asked.evidence, "pass")
     world.take_in(alone)
     world.run()
-    second = replace(alone, approver=both[1], decision="confirm", reason="it was")
+    second = replace(alone, approver=BOTH[1], decision="confirm", reason="it was")
     if confirmed:
         world.take_in(second)
     else:
